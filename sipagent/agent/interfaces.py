@@ -1,0 +1,183 @@
+"""The seams of the agent: what it needs of a call, of a network, of a recogniser and of a voice.
+
+    caller ─► call ─ audio ─► Recogniser (a Hearer) ─ text ─► agent ─ text ─► Voice (a Source) ─ audio ─► call (a Speaker) ─► caller
+
+Whoever has the methods fits; nothing here is inherited from.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sipagent.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """How a provider's socket ended: WebSocket close code (1006 when the connection just broke), reason, handshake done."""
+
+    code: int
+    reason: str
+    clean: bool
+
+
+class FrameSocket(Protocol):
+    """All that a provider knows of the network: text frames over one connection (RFC 6455), real, scripted or from a journal."""
+
+    async def open(self, url: str, headers: Mapping[str, str]) -> None:
+        """Connect. Raises ProviderError, with the HTTP status where the server gave one; its text holds no secret."""
+
+    def send(self, frame: str) -> None:
+        """Queue one text frame; returns at once. Dropped silently once closed."""
+
+    def frames(self) -> AsyncIterator[str]:
+        """Yield frames as they come; ends, without raising, when the connection is closed or lost."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close within two seconds; idempotent; also ends an attempt to connect."""
+
+    @property
+    def ended(self) -> Close | None:
+        """How the connection ended; None while it stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """Answer to a clear: the position up to which speech really left, and up to which the peer's reports confirm it.
+
+    Positions count samples (8000 a second) of speech given to this leg since it opened; those between `sent_until`
+    and the position of the clear were dropped and never sent.
+    """
+
+    sent_until: int
+    acknowledged_until: int
+
+
+class Listener(Protocol):
+    """Who is told what became of speech given to a leg. Called on the loop, never from the media thread."""
+
+    def mark_passed(self, name: str, position: int) -> None:
+        """The packet with the sample at `position`, marked `name`, has left."""
+
+    def cleared(self, report: Cleared) -> None:
+        """A clear was carried out."""
+
+
+class Source(Protocol):
+    """A unit that speaks into another: a voice, a speech-to-speech model."""
+
+    def clear(self) -> None:
+        """Stop at once: what was said before is never sent after the next tick."""
+
+    def stop_media_to(self, unit: "Speaker") -> None:
+        """No longer speak into `unit`."""
+
+
+class Speaker(Protocol):
+    """A unit that can be spoken into: a call. It hears exactly one source; a new one replaces the old."""
+
+    @property
+    def encoding(self) -> str:
+        """What `speak` takes: `pcmu` or `pcma`, 8000 samples and bytes a second."""
+
+    def connect_source(self, source: Source) -> None:
+        """Remember who speaks here; the source before is told `stop_media_to`."""
+
+    def disconnect_source(self, source: Source) -> None:
+        """Forget `source`, if it is the one."""
+
+    def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
+        """Queue speech; returns the position of its first sample. `marks`: (offset in samples, name), 0..len(audio)."""
+
+    def drop_speech(self) -> None:
+        """Drop all speech not yet sent; every listener with speech pending gets `cleared` within a tick."""
+
+
+class Hearer(Protocol):
+    """A unit that can be given a call's audio: a recogniser, an agent service, a recorder."""
+
+    def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
+        """Take 20 to 100 ms of audio, gapless, `pcmu` or `pcma`. `voiced`: the level meter heard more than silence."""
+
+
+class CallControl(Protocol):
+    """What an agent may do to its call."""
+
+    @property
+    def call_id(self) -> str: ...
+
+    def hang_up(self, reason: str = "") -> None:
+        """Send BYE; idempotent."""
+
+    def publish(self, event: Event) -> None:
+        """Put an event on the call's stream."""
+
+
+class Recogniser(Protocol):
+    """Hears the caller and reasons: half-cascade's OpenAI Realtime, or anything of its shape."""
+
+    def create_response(self, *, instructions: str | None = None) -> None:
+        """Ask for an answer now; while one is being generated, as soon as it is over."""
+
+    def cancel_response(self) -> None:
+        """Stop the answer being generated; none being generated is no error."""
+
+    def add_message(self, role: str, text: str) -> str:
+        """Append a message (`user`, `assistant` or `system`) to the history; returns its item id."""
+
+    def replace_message(self, item_id: str, text: str) -> None:
+        """Make the assistant's item say `text` only (what was heard); empty text removes it."""
+
+    def answer_tool(self, tool_call_id: str, output: str) -> None:
+        """Give a tool's result; the next response follows when all calls of the response are answered."""
+
+
+class Speech(Protocol):
+    """A handle on something being said; may be awaited, for the text that was heard."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def heard_text(self) -> str: ...
+
+
+class Voice(Protocol):
+    """Speaks text into the leg it is connected to: Cartesia TTS, or anything of its shape."""
+
+    def say(self, text: str, *, context_id: str | None = None, more: bool = False) -> Speech:
+        """Speak; `more=True` announces that text of the same context follows (pieces are joined verbatim)."""
+
+    def clear(self) -> None:
+        """Stop at once: nothing said before is sent after the next tick."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOptions:
+    """How to reach one provider: from code, environment, sip.conf and defaults, in this order. Its `repr` hides the key."""
+
+    api_key: str = field(default="", repr=False)
+    base_url: str = ""
+    model: str = ""
+    voice: str = ""
+    agent_id: str = ""
+    organization: str = ""
+    project: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a unit may know of the process around it. The phone sets one for each call, before the scenario starts."""
+
+    open_socket: Callable[[str], FrameSocket]
+    """An unopened socket for the provider of this name."""
+    new_id: Callable[[str], str]
+    """Fresh unguessable text; the argument is its kind (`context`, `event`, `item`)."""
+    options: Callable[[str], ProviderOptions]
+    """Options of the provider of this name."""
+    publish: Callable[[Event], None]
+    """The call's event stream."""
+
+
+surroundings: ContextVar[Surroundings] = ContextVar("sipagent_surroundings")

@@ -1,0 +1,62 @@
+"""The errors that sipagent raises, as one tree.
+
+    SipagentError
+     ├── ConfigurationError     sip.conf, environment or arguments are wrong; says where and what to write instead (exit 2)
+     ├── LocalProtocolError     our own caller broke a rule of the protocol machine; names the state and the input
+     ├── NotAcceptable          an offer has nothing we can speak (SIP 488)
+     ├── CallFailed             a call could not be set up, or broke; carries the SIP code and reason
+     ├── RegistrationError      the registrar said no; carries its own words (exit 3)
+     ├── ProviderError          a provider refused, vanished or fell silent
+     └── SecretMissing          a secret is configured nowhere
+
+A peer's bad input is never an exception: it is counted, and becomes an event where somebody could act on it.
+No error text contains a secret.
+"""
+
+
+class SipagentError(Exception):
+    """The root: `except SipagentError` catches everything that sipagent raises on purpose."""
+
+
+class ConfigurationError(SipagentError):
+    """Configuration that cannot be used. The text names file, line, key and the cure."""
+
+
+class LocalProtocolError(SipagentError):
+    """We asked a protocol machine for a step that its state does not allow."""
+
+
+class NotAcceptable(SipagentError):
+    """No media description in the offer can be accepted (RFC 3261 section 21.4.26)."""
+
+
+class CallFailed(SipagentError):
+    """A call was not established, or ended abnormally."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class RegistrationError(SipagentError):
+    """The registrar refused us. `code` and `reason` are its own words; `hint` is the likely cause."""
+
+    def __init__(self, code: int, reason: str, hint: str = "") -> None:
+        super().__init__(f"{code} {reason}" + (f": {hint}" if hint else ""))
+        self.code = code
+        self.reason = reason
+        self.hint = hint
+
+
+class ProviderError(SipagentError):
+    """A provider refused a connection, closed it or answered with a fatal error."""
+
+    def __init__(self, provider: str, message: str, *, status: int | None = None) -> None:
+        super().__init__(f"{provider}: {message}")
+        self.provider = provider
+        self.status = status
+
+
+class SecretMissing(SipagentError):
+    """A secret was asked for that neither the environment nor a file holds."""

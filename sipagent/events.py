@@ -1,0 +1,222 @@
+"""What happens on a call, as values: the same dozen for every provider, and the provider's own frames beside them.
+
+An event says *what*; the stream that carries it says when and on which call (`Stamped`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The common type of everything that `call.events()` and `on()` deliver."""
+
+
+# ---- the conversation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(Event):
+    """The recogniser heard the caller begin to speak."""
+
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded(Event):
+    """The recogniser heard the caller stop."""
+
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerSaid(Event):
+    """What the caller said, as recognised. May come late: after, inside or before the answer to it."""
+
+    text: str
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta(Event):
+    """A piece of the model's answer, as it streams."""
+
+    text: str
+    response_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDone(Event):
+    """A whole text part of the model's answer. Never comes out for an interrupted response."""
+
+    text: str
+    response_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall(Event):
+    """The model asks for a tool. `arguments` is the parsed JSON object."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    tool_call_id: str
+    response_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSaid(Event):
+    """One turn of the agent is over: what it meant to say, and what the caller really got."""
+
+    heard_text: str
+    generated_text: str
+    interrupted: bool = False
+
+
+# ---- the telephone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitReceived(Event):
+    """One key press of the caller, once, whichever way it came."""
+
+    digit: str
+    method: str = "rfc4733"
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaStarted(Event):
+    """The first audio of a stream begins to play."""
+
+    source: str
+    tag: str = ""
+    encoding: str = ""
+    custom_parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaEnded(Event):
+    """A stream has had nothing left to play for one second, or was stopped. `duration` is the played time in seconds."""
+
+    source: str
+    tag: str = ""
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldChanged(Event):
+    """The far end put the call on hold (`held`) or took it back."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFailed(Event):
+    """The call was not established, or broke."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected(Event):
+    """The call is over. `by` is `caller`, `us` or `network`."""
+
+    reason: str = ""
+    by: str = "caller"
+
+
+# ---- the providers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderEvent(Event):
+    """One frame of a provider under its name on the wire, known to us or not."""
+
+    provider: str
+    type: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderClosed(Event):
+    """The provider's socket is closed. `clean` is true after a closing handshake (RFC 6455 section 7.1.4)."""
+
+    provider: str
+    code: int
+    reason: str = ""
+    clean: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFailed(Event):
+    """The provider cannot be used: a wrong key, a refused upgrade, silence past its deadline."""
+
+    provider: str
+    reason: str
+    status: int | None = None
+
+
+# ---- the phone (no call)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Event):
+    """The registrar accepted our Contact for `expires` seconds."""
+
+    account: str
+    registrar: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationFailed(Event):
+    """The registrar refused, or did not answer; we try again in `retry_after` seconds."""
+
+    account: str
+    registrar: str
+    code: int
+    reason: str
+    hint: str = ""
+    retry_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallReceived(Event):
+    """An INVITE that we accept to handle."""
+
+    caller: str
+    called: str
+    display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered(Event):
+    """200 OK has left (or come): the call stands. `codec` is what both sides speak."""
+
+    codec: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerRefused(Event):
+    """Somebody rang who may not. `cure` is the line of sip.conf that would let them in."""
+
+    source: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something an operator should read: a cause and a cure in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamped:
+    """An event with its time (seconds on the phone's clock) and its call (empty for the phone's own)."""
+
+    time: float
+    call_id: str
+    event: Event
