@@ -1,0 +1,1 @@
+"""What users test their agents with: virtual time, a network in memory, scripted providers, a caller, a replay."""
