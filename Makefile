@@ -1,0 +1,43 @@
+# make demo        no keys, no PBX: the agent, and one real call placed to it      (ARGS=--once ends after that call)
+# make test        lint, types and every test that needs neither peers nor a network
+# make interop     real calls with Asterisk, baresip and sipp, each group in a network namespace of its own (root)
+# make bench       measures, and writes docs/figures.md
+# make clean       removes what these made
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+ARGS   ?=
+
+.PHONY: demo test interop bench clean
+
+demo: $(VENV)/.installed-local
+	$(VENV)/bin/sipagent demo $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest -m "not interop" $(ARGS)
+
+interop: $(VENV)/.installed-dev
+	tests/interop/run $(ARGS)
+
+bench: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m tests.benchmarks.run $(ARGS)
+
+# The stamp is younger than pyproject.toml: what it installs is installed once. A development install contains the demo's.
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[local,dev]'
+	touch $(VENV)/.installed-local $@
+
+$(VENV)/.installed-local: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
+	touch $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sipagent needs Python 3.11 or newer; say which: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
