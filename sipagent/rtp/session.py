@@ -1,0 +1,265 @@
+"""An RTP session with one peer: numbering what leaves, judging what arrives, reporting on both (RFC 3550)."""
+
+from collections import deque
+from collections.abc import Container
+from dataclasses import dataclass
+
+from sipagent.rtp import packet as rtp
+from sipagent.rtp import rtcp
+from sipagent.rtp.packet import RtpPacket
+from sipagent.rtp.reception import Reception
+
+REPORT_INTERVAL = 5.0
+"""Seconds between reports, before they are spread (section 6.2)."""
+
+_CYCLE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtpStatistics:
+    """A session so far. Jitters and the round trip in seconds; what the peer reported is None until it did."""
+
+    packets_sent: int
+    octets_sent: int
+    packets_received: int
+    lost: int
+    duplicates: int
+    malformed: int
+    unexpected: int
+    """Packets of a payload type nobody negotiated, or of a source that did not prove itself."""
+    sources: int
+    jitter: float
+    round_trip: float | None
+    remote_lost: int | None
+    remote_fraction_lost: float | None
+    remote_jitter: float | None
+
+
+class RtpSession:
+    """Our stream to one peer, and the peer's stream to us.
+
+    `ssrc`, `sequence` and `timestamp` are random (section 5.1). `spread` from 0 to 1 is random too: it puts the reports
+    0.5 to 1.5 intervals apart, so that calls opened together do not report together (section 6.3.1).
+    """
+
+    def __init__(
+        self,
+        *,
+        ssrc: int,
+        sequence: int,
+        timestamp: int,
+        cname: str,
+        now: float,
+        clock_rate: int = 8000,
+        spread: float = 0.5,
+    ) -> None:
+        self.ssrc = ssrc
+        self._cname = cname
+        self._clock_rate = clock_rate
+        self._first_sequence = self._sequence = sequence
+        self._timestamp = timestamp
+        self._event_timestamp = timestamp
+        self._octets_sent = 0
+
+        self._source: Reception | None = None
+        self._candidate: tuple[int, int] | None = None
+        self._earlier_sources: list[Reception] = []
+        self._malformed = 0
+        self._unexpected = 0
+
+        self._interval = REPORT_INTERVAL * (0.5 + spread)
+        self._next_report = now + self._interval / 2
+        self._reported_sequence = sequence
+        self._reports_sent: deque[tuple[int, float]] = deque(maxlen=4)
+        self._report_received: tuple[int, int, float] | None = None
+        self._acknowledged: int | None = None
+        self._round_trip: float | None = None
+        self._remote: rtcp.ReportBlock | None = None
+
+    # ---- what leaves
+
+    @property
+    def next_sequence(self) -> int:
+        """The extended sequence number of the packet that leaves next; its lower 16 bits go on the wire."""
+        return self._sequence
+
+    @property
+    def acknowledged_sequence(self) -> int | None:
+        """The highest extended sequence number of ours that the peer reported to have received."""
+        return self._acknowledged
+
+    def send(self, payload: bytes, payload_type: int, samples: int, marker: bool = False) -> bytes:
+        """Number one packet of media that lasts `samples`; returns the datagram."""
+        datagram = self._numbered(payload, payload_type, self._timestamp, marker)
+        self.advance(samples)
+        return datagram
+
+    def send_event(self, payload: bytes, payload_type: int, samples: int, marker: bool = False) -> bytes:
+        """Number one packet of a telephone event; `marker` begins the event.
+
+        All its packets carry the timestamp of its beginning (RFC 4733 section 2.5.1.2), while the clock of the media
+        that it stands in for moves on by `samples`.
+        """
+        if marker:
+            self._event_timestamp = self._timestamp
+        datagram = self._numbered(payload, payload_type, self._event_timestamp, marker)
+        self.advance(samples)
+        return datagram
+
+    def advance(self, samples: int) -> None:
+        """Let the timestamp move over time in which nothing is sent."""
+        self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
+
+    def _numbered(self, payload: bytes, payload_type: int, timestamp: int, marker: bool) -> bytes:
+        datagram = rtp.build(payload_type, self._sequence & 0xFFFF, timestamp, self.ssrc, payload, marker)
+        self._sequence += 1
+        self._octets_sent += len(payload)
+        return datagram
+
+    # ---- what arrives
+
+    def receive(self, datagram: bytes, arrival: float, payload_types: Container[int]) -> RtpPacket | None:
+        """Take a datagram that arrived at `arrival`; None for what is not ours to play: it is counted and dropped.
+
+        The packet's sequence number is the extended one. After a restart or a change of SSRC it continues at least a
+        cycle (65,536) further on.
+        """
+        packet = rtp.parse(datagram)
+        if packet is None:
+            self._malformed += 1
+            return None
+        if packet.payload_type not in payload_types:
+            self._unexpected += 1
+            return None
+        source = self._source_of(packet)
+        if source is None:
+            self._unexpected += 1
+            return None
+        extended = source.receive(packet.sequence, packet.timestamp, arrival)
+        if extended is None:
+            return None
+        return RtpPacket(packet.payload_type, packet.marker, extended, packet.timestamp, packet.ssrc, packet.payload)
+
+    def _source_of(self, packet: RtpPacket) -> Reception | None:
+        """Find whose packet it is; None while a newcomer is on probation.
+
+        The first packet of a call is believed. A later newcomer (another SSRC, or a jump of the sequence number) needs
+        two packets in a row, nothing of the present source between them (appendix A.1, MIN_SEQUENTIAL): a stray stream
+        beside the call never gets in.
+        """
+        source = self._source
+        if source is not None and source.ssrc == packet.ssrc and source.continues(packet.sequence):
+            self._candidate = None
+            return source
+        expected, self._candidate = self._candidate, (packet.ssrc, (packet.sequence + 1) % _CYCLE)
+        if source is not None and expected != (packet.ssrc, packet.sequence):
+            return None
+        self._candidate = None
+        return self._begin_source(packet)
+
+    def _begin_source(self, packet: RtpPacket) -> Reception:
+        origin = 0
+        if self._source is not None:
+            self._earlier_sources.append(self._source)
+            del self._earlier_sources[:-100]
+            origin = (self._source.highest_sequence // _CYCLE + 2) * _CYCLE
+        self._source = Reception(packet.ssrc, packet.sequence, self._clock_rate, origin)
+        return self._source
+
+    # ---- reports
+
+    def next_timer(self) -> float:
+        """When the next report is due."""
+        return self._next_report
+
+    def report(self, now: float, wall_time: float) -> bytes:
+        """Build the compound report of this moment: SR if anything was sent since the last one, else RR; and the CNAME.
+
+        `wall_time` is in seconds since 1970.
+        """
+        self._next_report = now + self._interval
+        return rtcp.serialise([self._own_report(now, wall_time), self._description()])
+
+    def bye(self, now: float, wall_time: float) -> bytes:
+        """Build the last report, with BYE (section 6.6)."""
+        goodbye = rtcp.Goodbye(ssrcs=(self.ssrc,))
+        return rtcp.serialise([self._own_report(now, wall_time), self._description(), goodbye])
+
+    def receive_rtcp(self, datagram: bytes, now: float) -> list[rtcp.RtcpPacket] | None:
+        """Take a compound report; returns its parts, None (and a count) when it is malformed."""
+        packets = rtcp.parse_compound(datagram)
+        if packets is None:
+            self._malformed += 1
+            return None
+        for packet in packets:
+            if isinstance(packet, rtcp.SenderReport):
+                self._report_received = (packet.ssrc, packet.middle, now)
+            if isinstance(packet, rtcp.SenderReport | rtcp.ReceiverReport):
+                for block in packet.blocks:
+                    if block.ssrc == self.ssrc:
+                        self._receive_block(block, now)
+        return packets
+
+    def statistics(self) -> RtpStatistics:
+        """Sum up the session so far."""
+        sources = [*self._earlier_sources, *([self._source] if self._source else [])]
+        remote = self._remote
+        return RtpStatistics(
+            packets_sent=self._packets_sent,
+            octets_sent=self._octets_sent,
+            packets_received=sum(source.received for source in sources),
+            lost=sum(source.lost for source in sources),
+            duplicates=sum(source.duplicates for source in sources),
+            malformed=self._malformed,
+            unexpected=self._unexpected,
+            sources=len(sources),
+            jitter=self._source.jitter / self._clock_rate if self._source else 0.0,
+            round_trip=self._round_trip,
+            remote_lost=remote.cumulative_lost if remote else None,
+            remote_fraction_lost=remote.fraction_lost / 256 if remote else None,
+            remote_jitter=remote.jitter / self._clock_rate if remote else None,
+        )
+
+    @property
+    def _packets_sent(self) -> int:
+        return self._sequence - self._first_sequence
+
+    def _own_report(self, now: float, wall_time: float) -> rtcp.SenderReport | rtcp.ReceiverReport:
+        blocks = self._blocks(now)
+        if self._sequence == self._reported_sequence:
+            return rtcp.ReceiverReport(ssrc=self.ssrc, blocks=blocks)
+        self._reported_sequence = self._sequence
+        report = rtcp.SenderReport(
+            ssrc=self.ssrc,
+            ntp_time=rtcp.ntp_time(wall_time),
+            rtp_timestamp=self._timestamp,
+            packet_count=self._packets_sent,
+            octet_count=self._octets_sent,
+            blocks=blocks,
+        )
+        self._reports_sent.append((report.middle, now))
+        return report
+
+    def _blocks(self, now: float) -> tuple[rtcp.ReportBlock, ...]:
+        if self._source is None or not self._source.has_news:
+            return ()
+        last_report, delay = 0, 0
+        if self._report_received is not None and self._report_received[0] == self._source.ssrc:
+            _, last_report, received_at = self._report_received
+            delay = int((now - received_at) * 65536) & 0xFFFFFFFF
+        return (self._source.take_block(last_report, delay),)
+
+    def _description(self) -> rtcp.SourceDescription:
+        return rtcp.SourceDescription(cnames=((self.ssrc, self._cname),))
+
+    def _receive_block(self, block: rtcp.ReportBlock, now: float) -> None:
+        self._remote = block
+        # Our own record of when a report left, and not its NTP time, survives a step of the wall clock (section 6.4.1).
+        for middle, sent_at in self._reports_sent:
+            if middle == block.last_report:
+                self._round_trip = max(0.0, now - sent_at - block.delay / 65536)
+        # The peer counts cycles since it first heard us, so only the lower 16 bits are common ground.
+        behind = (self._sequence - 1 - block.highest_sequence) % _CYCLE
+        acknowledged = self._sequence - 1 - behind
+        if acknowledged >= self._first_sequence and acknowledged > (self._acknowledged or -1):
+            self._acknowledged = acknowledged
