@@ -7,6 +7,7 @@
      ├── CallFailed             a call could not be set up, or broke; carries the SIP code and reason
      ├── RegistrationError      the registrar said no; carries its own words (exit 3)
      ├── ProviderError          a provider refused, vanished or fell silent
+     ├── CaptureError           a capture cannot be read or replayed; says what is missing (exit 2)
      └── SecretMissing          a secret is configured nowhere
 
 A peer's bad input is never an exception: it is counted, and becomes an event where somebody could act on it.
@@ -56,6 +57,10 @@ class ProviderError(SipagentError):
         super().__init__(f"{provider}: {message}")
         self.provider = provider
         self.status = status
+
+
+class CaptureError(SipagentError):
+    """A capture, journal or golden file that cannot be used. The text names the file and what it lacks."""
 
 
 class SecretMissing(SipagentError):
