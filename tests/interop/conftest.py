@@ -1,0 +1,58 @@
+"""Real peers on a loopback of their own: every pytest run of this directory has its own network namespace."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.peers.asterisk import Asterisk
+from tests.interop.peers.baresip import Baresip, Phone
+from tests.interop.peers.namespace import enter_private_network
+
+_PROGRAMS = ("asterisk", "baresip", "sipp", "sox", "flite", "dumpcap", "ip", "openssl")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.interop)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_network() -> None:
+    """Without the peers or the right to a namespace these tests are skipped; in CI they fail."""
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    if missing:
+        refuse(f"not installed: {', '.join(missing)} (tests/interop/peers/install.sh)")
+    try:
+        enter_private_network()
+    except OSError as error:
+        refuse(f"no network namespace: {error}")
+
+
+@pytest.fixture(scope="module")
+def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
+    """One PBX for the cases of a file."""
+    with Asterisk(tmp_path_factory.mktemp("pbx")) as pbx:
+        yield pbx
+
+
+StartPhone = Callable[[Phone], Baresip]
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> Iterator[StartPhone]:
+    """Start phones; they are gone when the test is over."""
+    phones: list[Baresip] = []
+
+    def start(settings: Phone) -> Baresip:
+        phones.append(Baresip(tmp_path / f"phone{len(phones)}", settings))
+        return phones[-1]
+
+    yield start
+    for each in phones:
+        each.close()
+        print(f"--- baresip {each.phone.user}\n{each.log[-4000:]}")  # noqa: T201 - shown by pytest when the test fails

@@ -1,0 +1,119 @@
+"""The agent under test, run as its user runs it: `sipagent run -c sip.conf --json` in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.interop.peers.event_log import EventLog
+
+HOST, PORT = "127.0.0.1", 5080
+
+REGISTERED = """
+[account pbx]
+registrar = sip:127.0.0.1:5060
+username = 6001
+password = pw6001
+"""
+
+_CONFIGURATION = """
+[general]
+bind = {host}:{port}
+rtp_ports = 40000-40199
+{general}
+{account}
+[agent]
+greeting = Hello, this is the test line.
+{agent}
+[record]
+calls = wav
+directory = {directory}/calls
+capture = pcap
+"""
+
+
+class Sipagent:
+    """Starts at construction. `events` holds its JSON lines by `type`.
+
+    `account` is a section of sip.conf; `general` and `agent` are further lines of theirs. `conf` replaces all of it.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *arguments: str,
+        account: str = REGISTERED,
+        general: str = "",
+        agent: str = "",
+        conf: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._dir = directory
+        text = conf or _CONFIGURATION.format(
+            host=HOST, port=PORT, directory=directory, account=account, general=general, agent=agent
+        )
+        (directory / "sip.conf").write_text(text)
+        self.events = EventLog("sipagent")
+        argv = [sys.executable, "-m", "sipagent", "run", *arguments, "-c", str(directory / "sip.conf"), "--json"]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**_without_keys(), **(environment or {})},
+            )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def calls(self) -> Path:
+        """Where it leaves recordings and captures."""
+        return self._dir / "calls"
+
+    @property
+    def log(self) -> str:
+        """What it said on stderr."""
+        return self._log.read_text(errors="replace")
+
+    def stop(self, timeout: float = 15) -> int:
+        """Ctrl-C, as a user ends it; the exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def _log(self) -> Path:
+        return self._dir / "log"
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.events.append(json.loads(line))
+        self.events.finish()
+
+
+def _without_keys() -> dict[str, str]:
+    """Our environment without what would change the agent under test."""
+    foreign = ("SIPAGENT_", "OPENAI_", "CARTESIA_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
