@@ -44,6 +44,7 @@ class TextDelta(Event):
 
     text: str
     response_id: str = ""
+    item_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,15 @@ class TextDone(Event):
 
     text: str
     response_id: str = ""
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseDone(Event):
+    """Everything of one answer of the model has come. `status`: `completed`, `cancelled`, `incomplete` or `failed`."""
+
+    response_id: str
+    status: str = "completed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

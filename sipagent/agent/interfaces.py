@@ -8,6 +8,7 @@ Whoever has the methods fits; nothing here is inherited from.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from sipagent.events import Event
@@ -133,6 +134,36 @@ class Recogniser(Protocol):
         """Give a tool's result; the next response follows when all calls of the response are answered."""
 
 
+class Connected(Protocol):
+    """A unit with a provider's socket of its own."""
+
+    @property
+    def provider(self) -> str:
+        """The name that its events carry."""
+
+    async def ready(self) -> None:
+        """Return once it can be used; raise ProviderError when it cannot."""
+
+    def reconnect(self) -> None:
+        """Go on over a fresh socket, which is given the conversation so far; what is asked meanwhile waits."""
+
+    async def close(self) -> None:
+        """Close the socket; idempotent."""
+
+
+class SpeechState(Enum):
+    """What became of something said. The last three are final."""
+
+    WAITING = "waiting"
+    """Nothing of it has left yet."""
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    """All the audio that has come so far has left, and more is to come."""
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
 class Speech(Protocol):
     """A handle on something being said; may be awaited, for the text that was heard."""
 
@@ -141,6 +172,12 @@ class Speech(Protocol):
 
     @property
     def heard_text(self) -> str: ...
+
+    @property
+    def state(self) -> SpeechState: ...
+
+    def watch(self, changed: "Callable[[Speech], None]") -> None:
+        """Call `changed(self)` at every change of state from now on."""
 
 
 class Voice(Protocol):
