@@ -1,0 +1,45 @@
+"""Comfort noise: what a line sounds like while nobody speaks, so that it never seems dead.
+
+Quiet, not silent: about -65 dBFS, and never the code of zero, which some gateways take for a broken stream.
+The noise is a constant: one second computed at import, the same on every machine, so a replay sends the same bytes.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipagent.audio import g711
+
+LEVEL = -65.0
+"""Of the noise, in dBFS."""
+_FRAMES = 50
+
+
+def noise(tick: int, encoding: str) -> bytes:
+    """Return the 20 ms of comfort noise that belong to a tick."""
+    return _NOISE[encoding][tick % _FRAMES]
+
+
+def _hash(number: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble a counter: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), which passes for white."""
+    number = (number ^ number >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    number = (number ^ number >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return number ^ number >> np.uint64(31)
+
+
+def _hiss() -> g711.Samples:
+    """One second of noise, near enough to Gaussian: four uniform draws of 16 bits a sample, summed."""
+    counter = np.arange(1, _FRAMES * g711.FRAME + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    draws = _hash(counter).view(np.uint16).reshape(-1, 4).astype(np.float64) / 65535 - 0.5
+    hiss: NDArray[np.float64] = draws.sum(axis=1)
+    scale: float = 32768 * 10 ** (LEVEL / 20) / float(hiss.std())
+    return np.round(hiss * scale).astype(np.int16)
+
+
+def _frames(encoding: str) -> tuple[bytes, ...]:
+    """Cut the noise into frames; zeros become the smallest step, up and down in turn."""
+    zeros, smallest = {g711.PCMU: (b"\xff\x7f", b"\xfe\x7e"), g711.PCMA: (b"", b"")}[encoding]
+    hiss = g711.encode(_hiss(), encoding).translate(bytes.maketrans(zeros, smallest))
+    return tuple(hiss[start : start + g711.FRAME] for start in range(0, len(hiss), g711.FRAME))
+
+
+_NOISE = {encoding: _frames(encoding) for encoding in (g711.PCMU, g711.PCMA)}

@@ -1,0 +1,52 @@
+"""How loud G.711 is, without decoding it: one table look-up a sample.
+
+0 dBFS is the power of a full-scale square wave (RMS 32768); a full-scale sine is at -3 dBFS, telephone speech near -25.
+"""
+
+from math import log10
+
+import numpy as np
+
+from sipagent.audio import g711
+
+SILENT = -96.0
+"""What `level` says of nothing at all, and of digital zero: the floor of 16 bits."""
+
+_POWER = {
+    encoding: np.square(g711.decode(bytes(range(256)), encoding) / 32768.0) for encoding in (g711.PCMU, g711.PCMA)
+}
+
+
+def power(payload: bytes, encoding: str) -> float:
+    """Return the mean power of G.711 audio, 1.0 being full scale; 0.0 for no audio."""
+    if not payload:
+        return 0.0
+    return float(np.add.reduce(_POWER[encoding].take(np.frombuffer(payload, np.uint8)))) / len(payload)
+
+
+def level(payload: bytes, encoding: str) -> float:
+    """Return the level of G.711 audio in dBFS, never below -96."""
+    mean = power(payload, encoding)
+    return max(SILENT, 10 * log10(mean)) if mean > 0.0 else SILENT
+
+
+class VoiceMeter:
+    """Says of each frame whether there is more than silence in it. A level meter, not a voice detector.
+
+    A frame above `threshold` dBFS is voiced, and so are the `hangover` frames after it: words have quiet ends.
+    """
+
+    __slots__ = ("_hangover", "_left", "_threshold")
+
+    def __init__(self, *, threshold: float = -45.0, hangover: int = 10) -> None:
+        self._threshold: float = 10 ** (threshold / 10)
+        self._hangover = hangover
+        self._left = 0
+
+    def hear(self, frame: bytes, encoding: str) -> bool:
+        if power(frame, encoding) > self._threshold:
+            self._left = self._hangover
+            return True
+        voiced = self._left > 0
+        self._left -= voiced
+        return voiced

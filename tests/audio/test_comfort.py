@@ -1,0 +1,34 @@
+"""Comfort noise: quiet, never zero, the same for ever."""
+
+import hashlib
+
+import pytest
+
+from sipagent.audio.comfort import noise
+from sipagent.audio.level import level
+
+SECOND = range(50)
+
+
+@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+def test_it_is_quiet_but_no_silence(encoding: str) -> None:
+    for tick in SECOND:
+        assert len(noise(tick, encoding)) == 160
+        assert -67 < level(noise(tick, encoding), encoding) < -62
+
+
+def test_no_sample_of_mu_law_is_the_code_of_zero() -> None:
+    assert not {0xFF, 0x7F} & set(b"".join(noise(tick, "pcmu") for tick in SECOND))
+
+
+@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+def test_no_two_frames_of_a_second_are_equal(encoding: str) -> None:
+    assert len({noise(tick, encoding) for tick in SECOND}) == len(SECOND)
+
+
+def test_it_never_changes_so_that_old_captures_replay() -> None:
+    digests = {
+        encoding: hashlib.sha256(b"".join(noise(tick, encoding) for tick in SECOND)).hexdigest()[:16]
+        for encoding in ("pcmu", "pcma")
+    }
+    assert digests == {"pcmu": "99362642c362a1e1", "pcma": "192f6424754f8539"}

@@ -1,0 +1,34 @@
+"""Levels of tones whose level is known, and the meter's memory."""
+
+import numpy as np
+import pytest
+
+from sipagent.audio import g711
+from sipagent.audio.comfort import noise
+from sipagent.audio.level import SILENT, VoiceMeter, level
+from sipagent.audio.tones import sine
+
+
+@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+@pytest.mark.parametrize("peak", [-1.0, -20.0, -40.0])
+def test_a_sine_is_three_db_below_its_peak(encoding: str, peak: float) -> None:
+    tone = g711.encode(sine(1004, 8000, level=peak), encoding)
+    assert level(tone, encoding) == pytest.approx(peak - 3.01, abs=0.3)
+
+
+def test_silence_has_a_floor() -> None:
+    assert level(b"", "pcmu") == SILENT
+    assert level(b"\xff" * 160, "pcmu") == SILENT
+
+
+def test_the_meter_hears_through_the_quiet_end_of_a_word() -> None:
+    meter = VoiceMeter(threshold=-45.0, hangover=3)
+    loud = g711.encode(sine(300, 160, level=-20), "pcmu")
+    quiet = noise(0, "pcmu")
+    frames = [quiet, loud, quiet, quiet, quiet, quiet, loud]
+    assert [meter.hear(frame, "pcmu") for frame in frames] == [False, True, True, True, True, False, True]
+
+
+def test_the_meter_does_not_hear_a_whisper_of_noise() -> None:
+    hiss = (np.random.default_rng(1).standard_normal(160) * 32768 * 10 ** (-50 / 20)).astype(np.int16)
+    assert not VoiceMeter().hear(g711.encode(hiss, "pcma"), "pcma")
