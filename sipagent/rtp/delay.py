@@ -1,0 +1,58 @@
+"""How long to hold packets back, from how unevenly they came."""
+
+from collections import deque
+
+MINIMUM = 0.04
+MAXIMUM = 0.4
+"""Bounds of the target in seconds."""
+
+_WINDOW = 500
+_EVERY = 50
+_OUTLIERS = 5
+"""Of 500 packets (10 s of 20 ms packets) the five slowest may be late: the 99th percentile."""
+
+
+class DelayEstimate:
+    """The target delay between a sample's earliest possible arrival and its playing.
+
+    A packet's lag is its arrival less its media time. The smallest lag seen lately is the path itself, what others have
+    above it is jitter. The target covers the jitter of 99 packets of a hundred, and one `frame` for the phase between
+    the packets and the clock that plays them. All times are seconds.
+    """
+
+    def __init__(self, frame: float) -> None:
+        self.target = MINIMUM
+        self._frame = frame
+        self._lags: deque[float] = deque(maxlen=_WINDOW)
+        self._shortest = 0.0
+        self._until_next = _EVERY
+
+    def add(self, media_time: float, arrival: float) -> None:
+        """Take the lag of one packet."""
+        lag = arrival - media_time
+        self._shortest = min(self._shortest, lag) if self._lags else lag
+        self._lags.append(lag)
+        self._until_next -= 1
+        if self._until_next == 0:
+            self._settle()
+
+    def of(self, media_time: float, now: float) -> float:
+        """The delay that a sample of `media_time` has when it is played at `now`."""
+        return now - media_time - self._shortest
+
+    def raise_to(self, delay: float) -> None:
+        """Grow at once, because a packet came too late; the next settling may take it back."""
+        self.target = min(MAXIMUM, max(self.target, delay + self._frame))
+
+    def forget(self) -> None:
+        """Begin a new stream, whose media time has nothing to do with the old one's. The target stays."""
+        self._lags.clear()
+        self._until_next = _EVERY
+
+    def _settle(self) -> None:
+        self._until_next = _EVERY
+        ordered = sorted(self._lags)
+        self._shortest = ordered[0]
+        outliers = _OUTLIERS * len(ordered) // _WINDOW
+        jitter = ordered[-1 - outliers] - self._shortest
+        self.target = min(MAXIMUM, max(MINIMUM, jitter + self._frame))

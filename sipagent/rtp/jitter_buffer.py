@@ -1,0 +1,295 @@
+"""The jitter buffer: packets go in as the network brings them, 20 ms come out at every tick.
+
+    add(packet) ──► segments on one timeline of samples ──► pop(now) ──► Frame | Lost | None
+
+It plays behind the newest sample by a delay that follows the jitter (`DelayEstimate`):
+
+ - the wanted sample has not come yet: it waits, so the delay grows at once and no word is skipped;
+ - a hole with later packets behind it: lost if sequence numbers are missing, else silence that was never sent;
+ - more delay than needed: a quiet frame is left out, or any frame once the excess has lasted five seconds.
+"""
+
+from bisect import insort
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
+
+from sipagent.rtp.delay import MAXIMUM, DelayEstimate
+
+CLOCK_RATE = 8000
+FRAME = 160
+"""Samples (and bytes, in G.711) that one pop plays: 20 ms."""
+
+_FRAME_TIME = FRAME / CLOCK_RATE
+_CAPACITY = CLOCK_RATE
+"""Samples between oldest and newest (1 s), whatever arrives."""
+_DEEPEST = CLOCK_RATE // 2
+"""Samples that may wait to be played; beyond, the oldest are given up."""
+_FADED = 3
+"""Waiting frames that are worth concealing: after 60 ms a concealment has faded out anyway."""
+_LONGEST_WAIT = 20
+"""Waiting frames (400 ms) after which the stream has paused, and begins anew with what comes next."""
+_JUMP_IN_TIME = CLOCK_RATE
+_JUMP_IN_SEQUENCE = 3000
+_PATIENCE = 250
+"""Frames (5 s) that an excess of delay may last before a voiced frame is left out for it."""
+_TOLERANCE = 0.001
+"""Seconds by which a tick may come early."""
+
+
+class Frame(NamedTuple):
+    """20 ms to play."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """20 ms to conceal."""
+
+
+LOST = Lost()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JitterBufferStatistics:
+    """`depth` and `target` in seconds, `concealed` and `skipped` in frames, the rest in packets."""
+
+    depth: float
+    target: float
+    late: int
+    duplicates: int
+    dropped: int
+    concealed: int
+    skipped: int
+
+
+class _Segment(NamedTuple):
+    """One packet on the timeline; sorts by its first sample."""
+
+    start: int
+    sequence: int
+    payload: bytes
+    marker: bool
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.payload)
+
+
+class JitterBuffer:
+    """One stream of G.711 (a byte a sample) of any packet duration.
+
+    `is_quiet` tells of a frame whether it can be left out without being missed.
+    """
+
+    def __init__(self, is_quiet: Callable[[bytes], bool] = lambda payload: False) -> None:
+        self._is_quiet = is_quiet
+        self._delay = DelayEstimate(_FRAME_TIME)
+        self._segments: list[_Segment] = []
+        self._newest: _Segment | None = None
+        self._newest_timestamp = 0
+        self._playing = False
+        self._position = 0
+        self._next_sequence = 0
+        self._played: deque[int] = deque(maxlen=128)
+        self._waited = 0
+        self._waits_owed = 0
+        self._excess_frames = 0
+        self._late = self._duplicates = self._dropped = self._concealed = self._skipped = 0
+
+    def add(self, extended_sequence: int, timestamp: int, payload: bytes, arrival: float, marker: bool = False) -> None:
+        """Take a packet: its extended sequence number, 32-bit timestamp, and arrival in seconds."""
+        if not 0 < len(payload) <= _CAPACITY:
+            self._dropped += 1
+            return
+        start = self._place(extended_sequence, timestamp)
+        segment = _Segment(start or 0, extended_sequence, payload, marker)
+        if start is None:
+            self._late += 1
+        elif self._is_known(segment):
+            self._duplicates += 1
+        else:
+            self._delay.add(start / CLOCK_RATE, arrival)
+            if self._playing and segment.end <= self._position:
+                self._miss(segment, arrival)
+            else:
+                self._insert(segment, timestamp)
+
+    def pop(self, now: float) -> Frame | Lost | None:
+        """Play the next 20 ms; None in silence that was never sent, and before the stream begins."""
+        if not self._playing and not self._begin(now):
+            return None
+        if self._waits_owed:
+            self._waits_owed -= 1
+            return self._conceal()
+        self._repay_waits()
+        if self._segments and self._segments[0].start >= self._position + FRAME:
+            return self._play_hole()
+        payload = self._take()
+        if payload is None:
+            return self._wait()
+        self._waited = 0
+        return Frame(self._hasten(payload, now))
+
+    def statistics(self) -> JitterBufferStatistics:
+        """Tell what became of the packets so far."""
+        return JitterBufferStatistics(
+            depth=self._depth / CLOCK_RATE,
+            target=self._delay.target,
+            late=self._late,
+            duplicates=self._duplicates,
+            dropped=self._dropped,
+            concealed=self._concealed,
+            skipped=self._skipped,
+        )
+
+    # ---- the timeline
+
+    def _place(self, sequence: int, timestamp: int) -> int | None:
+        """Find a packet's first sample on the timeline; None for what belongs before a jump of the stream.
+
+        A jump (a restarted source, new timestamps, a pause of over a second) continues where the stream ended.
+        """
+        if self._newest is None:
+            return 0
+        ahead = sequence - self._newest.sequence
+        elapsed = (timestamp - self._newest_timestamp + 0x80000000) % 0x100000000 - 0x80000000
+        if ahead <= 0:
+            is_near = ahead > -_JUMP_IN_SEQUENCE and -_JUMP_IN_TIME < elapsed <= 0
+            return self._newest.start + elapsed if is_near else None
+        if ahead < _JUMP_IN_SEQUENCE and 0 < elapsed <= _JUMP_IN_TIME:
+            return self._newest.start + elapsed
+        self._delay.forget()
+        if not self._segments:
+            self._pause()
+        return self._newest.end
+
+    def _is_known(self, segment: _Segment) -> bool:
+        if self._newest is None or segment.sequence > self._newest.sequence:
+            return False
+        return segment.sequence in self._played or any(segment.start == other.start for other in self._segments)
+
+    def _insert(self, segment: _Segment, timestamp: int) -> None:
+        insort(self._segments, segment)
+        if self._newest is None or segment.sequence > self._newest.sequence:
+            self._newest, self._newest_timestamp = segment, timestamp
+        limit = _DEEPEST if self._playing else _CAPACITY
+        if self._depth > limit:
+            self._give_up_until(self._newest.end - limit)
+
+    def _give_up_until(self, position: int) -> None:
+        held = len(self._segments)
+        self._move_to(position)
+        self._dropped += held - len(self._segments)
+        if self._segments:
+            self._next_sequence = self._segments[0].sequence
+
+    def _move_to(self, position: int) -> None:
+        self._position = position
+        while self._segments and self._segments[0].end <= position:
+            segment = self._segments.pop(0)
+            self._played.append(segment.sequence)
+            self._next_sequence = segment.sequence + 1
+
+    @property
+    def _depth(self) -> int:
+        """Samples from the next to be played to the newest."""
+        if self._newest is None or not self._segments:
+            return 0
+        return self._newest.end - (self._position if self._playing else self._segments[0].start)
+
+    # ---- playing
+
+    def _begin(self, now: float) -> bool:
+        """Begin when the oldest packet would be older than the target a frame from now."""
+        if not self._segments:
+            return False
+        first = self._segments[0]
+        if self._delay.of(first.start / CLOCK_RATE, now) < self._delay.target - _FRAME_TIME - _TOLERANCE:
+            return False
+        self._playing = True
+        self._position = first.start
+        self._next_sequence = first.sequence
+        self._waited = self._waits_owed = self._excess_frames = 0
+        return True
+
+    def _pause(self) -> None:
+        self._playing = False
+        self._segments.clear()
+
+    def _wait(self) -> Lost | None:
+        """Let this tick pass without moving on."""
+        self._waited += 1
+        if self._waited > _LONGEST_WAIT:
+            self._pause()
+        return self._conceal() if self._waited <= _FADED else None
+
+    def _repay_waits(self) -> None:
+        """Take the time spent waiting for packets off the hole that they left: they were lost, or never sent."""
+        if self._waited and self._segments and self._segments[0].start > self._position:
+            hole = self._segments[0].start - self._position
+            self._position += min(hole, self._waited * FRAME)
+            self._waited = 0
+
+    def _play_hole(self) -> Lost | None:
+        """Move on through a frame of which nothing is there, though what comes after it is.
+
+        The gap before a marker is silence even where sequence numbers are missing: a telephone event had them, or noise
+        that we do not take (RFC 3551 section 4.1).
+        """
+        self._position += FRAME
+        following = self._segments[0]
+        if following.sequence == self._next_sequence or following.marker:
+            return None
+        return self._conceal()
+
+    def _conceal(self) -> Lost:
+        self._concealed += 1
+        return LOST
+
+    def _take(self) -> bytes | None:
+        """Take the frame at the position; None while some of it may still come.
+
+        What is missing for good of a frame (a lost packet of 30 ms ends inside one) repeats what is there.
+        """
+        end = self._position + FRAME
+        if self._newest is None or self._newest.end < end:
+            return None
+        cursor, pieces = self._position, []
+        for segment in self._segments:
+            if segment.start >= end:
+                break
+            pieces.append(segment.payload[max(0, cursor - segment.start) : end - segment.start])
+            cursor = max(cursor, segment.end)
+        payload = b"".join(pieces)
+        if not payload:
+            return None
+        self._move_to(end)
+        return payload if len(payload) == FRAME else (payload * FRAME)[:FRAME]
+
+    def _hasten(self, payload: bytes, now: float) -> bytes:
+        """Put the following frame in the place of this one, if the delay is too long and this one can be spared."""
+        played_at = (self._position - FRAME) / CLOCK_RATE
+        if self._delay.of(played_at, now) <= self._delay.target + _FRAME_TIME / 2:
+            self._excess_frames = 0
+            return payload
+        self._excess_frames += 1
+        if not self._is_quiet(payload) and self._excess_frames <= _PATIENCE:
+            return payload
+        following = self._take()
+        if following is None:
+            return payload
+        self._excess_frames = 0
+        self._skipped += 1
+        return following
+
+    def _miss(self, segment: _Segment, arrival: float) -> None:
+        """Count a packet that came after its time, and wait at the next ticks so that its like would be in time."""
+        self._late += 1
+        needed = self._delay.of(segment.start / CLOCK_RATE, arrival)
+        self._delay.raise_to(needed)
+        has = self._delay.of(self._position / CLOCK_RATE, arrival)
+        self._waits_owed = max(0, ceil((min(needed, MAXIMUM) - has) / _FRAME_TIME - _TOLERANCE))
