@@ -6,13 +6,19 @@ and child processes have no place on this loop: nobody waits for them.
 """
 
 import asyncio
+import math
 import selectors
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
+
+
+_RESOLUTION = 1e-9
+"""Seconds by which asyncio runs a timer early: it and a step that close are of one moment."""
 
 
 class Stalled(RuntimeError):
@@ -45,10 +51,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_end = start + limit
         super().__init__(selector)
         self._jumping = selector
+        self._script: deque[tuple[float, Callable[[], None]]] = deque()
         selector.jump = self._jump
 
     def time(self) -> float:
         return self._virtual_now
+
+    def play(self, script: Iterable[tuple[float, Callable[[], None]]]) -> None:
+        """Call each step of `script` at its time, in the script's order, when all that was due by then has settled.
+
+        A step whose time is past is called as soon as the one before it has settled. What a step raises ends `run`.
+        """
+        self._script.extend(script)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Arguments], T], *args: *Arguments
@@ -69,11 +83,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping.threads -= 1
 
     def _jump(self, seconds: float | None) -> None:
-        if seconds is None:
+        """Everything has settled, and the next timer is due in `seconds`: go there, or to the next step before it."""
+        due = math.inf if seconds is None else self._virtual_now + seconds
+        if self._script and self._script[0][0] < due - _RESOLUTION:
+            time, step = self._script.popleft()
+            self._virtual_now = max(self._virtual_now, time)
+            step()
+        elif due == math.inf:
             raise Stalled(f"at {self._virtual_now:.3f} s nothing is ready and no timer is set{self._waiting()}")
-        self._virtual_now += seconds
-        if self._virtual_now > self._virtual_end:
+        elif due > self._virtual_end:
             raise Stalled(f"not done by {self._virtual_end:.3f} s of virtual time{self._waiting()}")
+        else:
+            self._virtual_now = due
 
     def _waiting(self) -> str:
         """Name every unfinished task and the line where it waits."""

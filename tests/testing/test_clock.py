@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sipagent.testing.clock import Stalled, run
+from sipagent.testing.clock import Stalled, VirtualLoop, run
 
 
 def test_eight_hours_pass_in_no_time() -> None:
@@ -85,3 +85,51 @@ def test_a_timeout_of_virtual_time_cancels() -> None:
         return asyncio.get_running_loop().time()
 
     assert run(main()) == 32.0
+
+
+def test_a_script_is_played_between_the_timers_when_all_before_has_settled() -> None:
+    async def main() -> list[tuple[float, str]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        heard: list[tuple[float, str]] = []
+        over = asyncio.Event()
+
+        def hear(what: str) -> None:
+            heard.append((loop.time(), what))
+
+        async def react() -> None:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            hear("reaction to the first step")
+
+        def first() -> None:
+            hear("first step")
+            loop.create_task(react()).add_done_callback(tasks.discard)
+
+        tasks: set[asyncio.Task[None]] = set()
+        loop.call_at(1.0, hear, "timer at 1")
+        loop.call_at(3.0, hear, "timer at 3")
+        loop.play([(1.0, first), (1.0, lambda: hear("second step")), (0.5, lambda: hear("late step"))])
+        loop.play([(4.0, over.set)])
+        await over.wait()
+        return heard
+
+    assert run(main()) == [
+        (1.0, "timer at 1"),
+        (1.0, "first step"),
+        (1.0, "reaction to the first step"),
+        (1.0, "second step"),
+        (1.0, "late step"),
+        (3.0, "timer at 3"),
+    ]
+
+
+def test_what_a_step_raises_ends_the_run() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.play([(1.0, lambda: [].pop())])
+        await asyncio.sleep(2)
+
+    with pytest.raises(IndexError):
+        run(main())
