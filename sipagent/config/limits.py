@@ -1,0 +1,111 @@
+"""What a configuration may ask for and this version does not do yet.
+
+`unavailable` is for reading: calls go on, in the way it says. `require_available` refuses to start.
+"""
+
+from collections.abc import Iterator
+
+from sipagent.config.load import Configuration
+from sipagent.config.options import Account, AgentSection, General, Trunk
+from sipagent.config.values import Codec, Codecs, Dtmf, Nat, Pipeline, Recording, RtpPorts, Srtp, TurnDetection
+from sipagent.errors import ConfigurationError
+from sipagent.sip.flow import Transport
+
+CODECS = {Codec.ULAW, Codec.ALAW}
+TRANSPORTS = {Transport.UDP}
+PIPELINES = {Pipeline.HALF_CASCADE, Pipeline.ECHO}
+
+
+def unavailable(configuration: Configuration) -> list[str]:
+    """Return a sentence for each thing asked for that this version leaves out, with what happens instead."""
+    return [
+        *_of_general(configuration.general),
+        *(
+            note
+            for account in configuration.accounts.values()
+            for note in _of_line(f"[account {account.name}]", account)
+        ),
+        *(note for trunk in configuration.trunks.values() for note in _of_line(f"[trunk {trunk.name}]", trunk)),
+        *_of_the_rest(configuration),
+    ]
+
+
+def require_available(configuration: Configuration) -> None:
+    """Raise ConfigurationError, one line each, if something is asked for that this version has no stand-in for."""
+    if impossible := [*_impossible(configuration)]:
+        raise ConfigurationError("\n".join(impossible))
+
+
+def _lines(configuration: Configuration) -> Iterator[tuple[str, Account | Trunk]]:
+    """Yield every account and trunk with the header of its section."""
+    yield from ((f"[account {name}]", account) for name, account in configuration.accounts.items())
+    yield from ((f"[trunk {name}]", trunk) for name, trunk in configuration.trunks.items())
+
+
+def _of_general(general: General) -> Iterator[str]:
+    yield from _left_out_codecs("[general]", general.codecs, General().codecs)
+    if general.transports != General().transports:
+        for transport in general.transports:
+            if transport not in TRANSPORTS:
+                yield f"[general] transports: {transport.value.lower()} is not built yet; only udp listens"
+    if general.stun_server:
+        yield "[general] stun_server is not asked yet; write your public address as external_address"
+    if general.nat is Nat.STRICT:
+        yield "[general] nat = strict is not built yet; nat = auto is in force"
+    if general.rtp is RtpPorts.SHARED:
+        yield "[general] rtp = shared is not built yet; every call has a port of its own"
+
+
+def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
+    yield from _left_out_codecs(title, line.codecs, ())
+    if line.srtp is Srtp.OFFER:
+        yield f"{title} srtp = offer is not built yet; speech is not encrypted"
+    if isinstance(line, Account) and line.dtmf is not Dtmf.RFC4733:
+        yield f"{title} dtmf = {line.dtmf.value} is not built yet; digits are read from telephone-event (RFC 4733)"
+
+
+def _of_the_rest(configuration: Configuration) -> Iterator[str]:
+    if configuration.transfer.targets:
+        yield "[transfer] is not built yet; calls stay where they are"
+    if configuration.record.calls is Recording.OGG:
+        yield "[record] calls = ogg is not built yet; calls are recorded as WAV"
+    if configuration.record.announce:
+        yield "[record] announce is not built yet; put the announcement into the greeting"
+    if configuration.console is not None:
+        yield "[console] is not built yet; nothing listens there"
+    for agent in configuration.agents.values():
+        if agent.turn_detection is TurnDetection.LOCAL:
+            yield f"{_title(agent)} turn_detection = local is not built yet; server_vad is in force"
+
+
+def _left_out_codecs(title: str, codecs: Codecs, default: Codecs) -> Iterator[str]:
+    if codecs == default:
+        return
+    for codec in codecs:
+        if codec not in CODECS:
+            yield f"{title} codecs: {codec.value} is not built yet and is neither offered nor accepted"
+
+
+def _impossible(configuration: Configuration) -> Iterator[str]:
+    if not TRANSPORTS & set(configuration.general.transports):
+        yield "[general] transports: this version speaks SIP over udp only; add udp"
+    if not CODECS & set(configuration.general.codecs):
+        yield "[general] codecs: this version speaks ulaw and alaw only; add one of them"
+    for title, line in _lines(configuration):
+        yield from _impossible_on_line(title, line)
+    for agent in configuration.agents.values():
+        if agent.pipeline not in PIPELINES:
+            yield f"{_title(agent)} pipeline = {agent.pipeline.value} is not built yet; write half-cascade or echo"
+
+
+def _impossible_on_line(title: str, line: Account | Trunk) -> Iterator[str]:
+    if line.transport not in TRANSPORTS:
+        yield f"{title} transport = {line.transport.value.lower()} is not built yet; write udp"
+    if line.srtp is Srtp.REQUIRE:
+        yield f"{title} srtp = require is not built yet: calls would not be encrypted; write off if that is acceptable"
+    if line.codecs and not CODECS & set(line.codecs):
+        yield f"{title} codecs: this version speaks ulaw and alaw only; add one of them"
+
+
+def _title(agent: AgentSection) -> str:
+    return f"[agent {agent.name}]" if agent.name else "[agent]"
