@@ -55,4 +55,4 @@ def phone(tmp_path: Path) -> Iterator[StartPhone]:
     yield start
     for each in phones:
         each.close()
-        print(f"--- baresip {each.phone.user}\n{each.log[-4000:]}")  # noqa: T201 - shown by pytest when the test fails
+        print(f"--- baresip {each.phone.user}\n{each.log[-4000:]}")

@@ -45,8 +45,7 @@ class Rtp:
     @property
     def level(self) -> float:
         """dBFS of a PCMU payload."""
-        energy = sum(_MU_LAW[byte] ** 2 for byte in self.payload)
-        return 10 * math.log10(energy / len(self.payload) / 32768**2) if energy else -100.0
+        return mu_law_level(self.payload)
 
     @property
     def voiced(self) -> bool:
@@ -101,6 +100,19 @@ class Wire:
 
     def _datagrams(self) -> Iterator[Packet]:
         return (packet for packet in self.packets if not packet.tcp)
+
+
+def mu_law_level(payload: bytes) -> float:
+    """dBFS of the RMS; nothing at all is -100."""
+    energy = sum(_MU_LAW[byte] ** 2 for byte in payload)
+    return 10 * math.log10(energy / len(payload) / 32768**2) if energy else -100.0
+
+
+def to_mu_law(sample: int) -> int:
+    """The code of a 16 bit sample (ITU-T G.711)."""
+    magnitude = min(abs(sample), 32635) + 132
+    segment = magnitude.bit_length() - 8
+    return ~(segment << 4 | magnitude >> segment + 3 & 15 | (128 if sample < 0 else 0)) & 255
 
 
 def media_port(sip: Packet) -> int:
