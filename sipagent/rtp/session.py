@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sipagent.rtp import packet as rtp
 from sipagent.rtp import rtcp
@@ -35,6 +36,23 @@ class RtpStatistics:
     remote_jitter: float | None
 
 
+class _Totals(NamedTuple):
+    """What the sources heard so far add up to."""
+
+    sources: int = 0
+    received: int = 0
+    lost: int = 0
+    duplicates: int = 0
+
+    def plus(self, source: Reception) -> "_Totals":
+        return _Totals(
+            self.sources + 1,
+            self.received + source.received,
+            self.lost + source.lost,
+            self.duplicates + source.duplicates,
+        )
+
+
 class RtpSession:
     """Our stream to one peer, and the peer's stream to us.
 
@@ -63,7 +81,7 @@ class RtpSession:
 
         self._source: Reception | None = None
         self._candidate: tuple[int, int] | None = None
-        self._earlier_sources: list[Reception] = []
+        self._earlier = _Totals()
         self._malformed = 0
         self._unexpected = 0
 
@@ -160,8 +178,7 @@ class RtpSession:
     def _begin_source(self, packet: RtpPacket) -> Reception:
         origin = 0
         if self._source is not None:
-            self._earlier_sources.append(self._source)
-            del self._earlier_sources[:-100]
+            self._earlier = self._earlier.plus(self._source)
             origin = (self._source.highest_sequence // _CYCLE + 2) * _CYCLE
         self._source = Reception(packet.ssrc, packet.sequence, self._clock_rate, origin)
         return self._source
@@ -202,17 +219,17 @@ class RtpSession:
 
     def statistics(self) -> RtpStatistics:
         """Sum up the session so far."""
-        sources = [*self._earlier_sources, *([self._source] if self._source else [])]
+        heard = self._earlier.plus(self._source) if self._source else self._earlier
         remote = self._remote
         return RtpStatistics(
             packets_sent=self._packets_sent,
             octets_sent=self._octets_sent,
-            packets_received=sum(source.received for source in sources),
-            lost=sum(source.lost for source in sources),
-            duplicates=sum(source.duplicates for source in sources),
+            packets_received=heard.received,
+            lost=heard.lost,
+            duplicates=heard.duplicates,
             malformed=self._malformed,
             unexpected=self._unexpected,
-            sources=len(sources),
+            sources=heard.sources,
             jitter=self._source.jitter / self._clock_rate if self._source else 0.0,
             round_trip=self._round_trip,
             remote_lost=remote.cumulative_lost if remote else None,

@@ -1,0 +1,71 @@
+"""Where the peer's media comes from: symmetric RTP (RFC 4961), latched and then locked."""
+
+from collections.abc import Container
+
+from sipagent.rtp.packet import HEADER_LENGTH, VERSION
+
+Endpoint = tuple[str, int]
+"""IP address literal and port, as sockets give them."""
+LOCK_AFTER = 10
+"""Packets of one source after which another needs a reason to replace it."""
+SILENCE = 3.0
+"""Seconds of a locked source's silence after which another may take over: its NAT binding may have moved."""
+
+
+class SourceLatch:
+    """Chooses the one source address whose packets count, and that ours are sent to.
+
+    The SDP names an address, but behind a NAT the packets come from another. Until a source is locked, the first that
+    sends RTP of a negotiated payload type is believed, unless the address of the SDP itself speaks: that one takes over
+    from any other. Once it is locked, packets from elsewhere (stray streams, injection) are counted and dropped.
+    """
+
+    def __init__(self, expected: Endpoint | None = None) -> None:
+        self.foreign = 0
+        self._expected = expected
+        self._source: Endpoint | None = None
+        self._packets = 0
+        self._heard_at = 0.0
+
+    @property
+    def destination(self) -> Endpoint | None:
+        """Where to send: the latched source, or the address of the SDP while nothing has come."""
+        return self._source or self._expected
+
+    @property
+    def latched(self) -> Endpoint | None:
+        """The source that media comes from; None while nothing has come."""
+        return self._source
+
+    def rearm(self, expected: Endpoint | None) -> None:
+        """Begin anew after an offer or answer: the peer's media may come from elsewhere from now on.
+
+        The present source keeps counting until another speaks; an unchanged SDP address changes nothing.
+        """
+        if expected != self._expected:
+            self._expected = expected
+            self._packets = 0
+
+    def accept(self, source: Endpoint, datagram: bytes, payload_types: Container[int], now: float) -> bool:
+        """Tell whether a datagram counts; one that is no RTP of a negotiated type never moves the latch."""
+        if not _is_media(datagram, payload_types):
+            return source == self._source
+        if source != self._source:
+            if not self._may_move_to(source, now):
+                self.foreign += 1
+                return False
+            self._source, self._packets = source, 0
+        self._packets += 1
+        self._heard_at = now
+        return True
+
+    def _may_move_to(self, source: Endpoint, now: float) -> bool:
+        if self._source is None or now - self._heard_at > SILENCE:
+            return True
+        if self._packets >= LOCK_AFTER:
+            return False
+        return source == self._expected or self._packets == 0
+
+
+def _is_media(datagram: bytes, payload_types: Container[int]) -> bool:
+    return len(datagram) >= HEADER_LENGTH and datagram[0] >> 6 == VERSION and datagram[1] & 0x7F in payload_types
