@@ -4,12 +4,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.interop.peers import sound
 from tests.interop.peers.asterisk import Asterisk
 from tests.interop.peers.baresip import Baresip, Phone
 from tests.interop.peers.namespace import enter_private_network
+from tests.interop.peers.sipagent import Sipagent
 
 _PROGRAMS = ("asterisk", "baresip", "sipp", "sox", "flite", "dumpcap", "ip", "openssl")
 
@@ -40,6 +43,13 @@ def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
         yield pbx
 
 
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw mu-law tone of 1000 Hz for sipp to stream."""
+    directory = tmp_path_factory.mktemp("tones")
+    return sound.mu_law(sound.tone(1000, 10, directory / "tone.wav"), directory / "tone.ulaw")
+
+
 StartPhone = Callable[[Phone], Baresip]
 
 
@@ -56,3 +66,21 @@ def phone(tmp_path: Path) -> Iterator[StartPhone]:
     for each in phones:
         each.close()
         print(f"--- baresip {each.phone.user}\n{each.log[-4000:]}")
+
+
+StartAgent = Callable[..., Sipagent]
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[StartAgent]:
+    """Start agents with the arguments of `Sipagent`; they are stopped when the test is over."""
+    agents: list[Sipagent] = []
+
+    def start(*arguments: str, **settings: Any) -> Sipagent:
+        agents.append(Sipagent(tmp_path / f"agent{len(agents)}", *arguments, **settings))
+        return agents[-1]
+
+    yield start
+    for each in agents:
+        each.stop()
+        print(f"--- sipagent\n{each.log[-4000:]}")

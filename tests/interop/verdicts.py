@@ -18,10 +18,19 @@ def rows(directory: Path) -> Iterator[tuple[str, str, float, str]]:
             yield file.stem, name, float(case.get("time", 0)), "/".join(sorted(faults)) or "passed"
 
 
+def figures(directory: Path) -> Iterator[str]:
+    """What the cases measured."""
+    for file in sorted(directory.glob("*.xml")):
+        for measured in ElementTree.parse(file).iter("property"):
+            yield f"{measured.get('name')}: {measured.get('value')}"
+
+
 def main(directory: Path) -> None:
     table = list(rows(directory))
     for group, case, seconds, verdict in table:
         print(f"{verdict:8} {seconds:6.1f} s  {group:14} {case}")
+    for figure in figures(directory):
+        print(figure)
     unwell = {group for group, _, _, verdict in table if verdict not in ("passed", "skipped")}
     unwell |= {log.stem for log in directory.glob("*.log")} - {group for group, _, _, _ in table}
     for group in sorted(unwell):

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +50,7 @@ class Sipagent:
         self,
         directory: Path,
         *arguments: str,
+        command: str = "run",
         account: str = REGISTERED,
         general: str = "",
         agent: str = "",
@@ -61,7 +64,7 @@ class Sipagent:
         )
         (directory / "sip.conf").write_text(text)
         self.events = EventLog("sipagent")
-        argv = [sys.executable, "-m", "sipagent", "run", *arguments, "-c", str(directory / "sip.conf"), "--json"]
+        argv = [sys.executable, "-m", "sipagent", command, *arguments, "-c", str(directory / "sip.conf"), "--json"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 argv,
@@ -73,6 +76,16 @@ class Sipagent:
             )
         threading.Thread(target=self._read, daemon=True).start()
 
+    def wait_until_up(self, timeout: float = 20) -> None:
+        """Return when it answers OPTIONS, as a monitoring PBX would find out."""
+        deadline = time.monotonic() + timeout
+        while not ask("OPTIONS", timeout=0.2).startswith("SIP/2.0 200"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"sipagent does not come up: {self.log[-2000:]}")
+
+    def wait_until_registered(self, timeout: float = 20) -> None:
+        self.events.wait("Registered", timeout)
+
     @property
     def calls(self) -> Path:
         """Where it leaves recordings and captures."""
@@ -82,6 +95,10 @@ class Sipagent:
     def log(self) -> str:
         """What it said on stderr."""
         return self._log.read_text(errors="replace")
+
+    def wait(self, timeout: float = 30) -> int:
+        """The exit code of a command that ends by itself."""
+        return self._process.wait(timeout)
 
     def stop(self, timeout: float = 15) -> int:
         """Ctrl-C, as a user ends it; the exit code."""
@@ -111,6 +128,25 @@ class Sipagent:
         for line in self._process.stdout:
             self.events.append(json.loads(line))
         self.events.finish()
+
+
+def ask(method: str, *, timeout: float = 2.0, host: str = "127.0.0.1", extra: str = "") -> str:
+    """Send one request outside any call from a fresh port of `host`; the response, or nothing if none comes in time."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind((host, 0))
+        udp.settimeout(timeout)
+        here = f"{host}:{udp.getsockname()[1]}"
+        unique = time.monotonic_ns()
+        request = (
+            f"{method} sip:{HOST}:{PORT} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{unique};rport\r\n"
+            f"From: <sip:peer@{host}>;tag=1\r\nTo: <sip:{HOST}:{PORT}>\r\nCall-ID: {unique}@{host}\r\n"
+            f"CSeq: 1 {method}\r\nContact: <sip:peer@{here}>\r\nMax-Forwards: 70\r\n{extra}Content-Length: 0\r\n\r\n"
+        )
+        udp.sendto(request.encode(), (HOST, PORT))
+        try:
+            return udp.recv(65536).decode()
+        except OSError:
+            return ""
 
 
 def _without_keys() -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 import signal
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +100,18 @@ class Wire:
 
     def _datagrams(self) -> Iterator[Packet]:
         return (packet for packet in self.packets if not packet.tcp)
+
+
+def stretches(packets: Sequence[Rtp], pause: float = 0.7) -> list[tuple[float, float]]:
+    """When somebody spoke: (first voiced packet, last voiced packet), apart by more than `pause` seconds."""
+    found: list[tuple[float, float]] = []
+    for packet in packets:
+        if packet.voiced:
+            if found and packet.time - found[-1][1] <= pause:
+                found[-1] = found[-1][0], packet.time
+            else:
+                found.append((packet.time, packet.time))
+    return found
 
 
 def mu_law_level(payload: bytes) -> float:

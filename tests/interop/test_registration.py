@@ -1,0 +1,66 @@
+"""Registering with a real Asterisk: the way in, the refusals, and what happens when the PBX dies."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.interop.conftest import StartAgent, StartPhone
+from tests.interop.peers import sound
+from tests.interop.peers.asterisk import Asterisk
+from tests.interop.peers.baresip import Phone
+from tests.interop.peers.sipagent import REGISTERED
+
+
+def test_it_registers_and_is_gone_from_the_pbx_when_it_ends(asterisk: Asterisk, agent: StartAgent) -> None:
+    phone = agent("--local")
+    registered = phone.events.wait("Registered", 20)
+    assert registered["account"] == "pbx"
+    assert registered["expires"] >= 60
+    assert "sip:" in asterisk.console("pjsip show aor 6001")
+    assert phone.stop() in (0, 130)
+    assert "6001/sip:" not in asterisk.console("pjsip show contacts")
+
+
+def test_a_wrong_password_is_told_in_the_servers_words_with_the_likely_cause(
+    asterisk: Asterisk, agent: StartAgent
+) -> None:
+    phone = agent("--local", account=REGISTERED.replace("pw6001", "wrong"))
+    refused = phone.events.wait("RegistrationFailed", 20)
+    assert refused["code"] in (401, 403)
+    assert refused["reason"]
+    assert "password" in refused["hint"]
+
+
+def test_with_require_registration_a_wrong_password_is_exit_code_3(asterisk: Asterisk, agent: StartAgent) -> None:
+    phone = agent("--local", "--require-registration", account=REGISTERED.replace("pw6001", "wrong"))
+    phone.events.wait("RegistrationFailed", 20)
+    assert phone.wait() == 3
+
+
+def test_check_online_says_that_the_registrar_took_us(asterisk: Asterisk, agent: StartAgent) -> None:
+    phone = agent("--online", command="check")
+    assert phone.wait() == 0, phone.log
+
+
+def test_sip_conf_example_registers_with_its_own_pbx_half(tmp_path: Path, agent: StartAgent) -> None:
+    pytest.fail("waits for sip.conf.example")
+
+
+def test_after_the_pbx_was_killed_and_started_again_calls_come_through(
+    tmp_path: Path, agent: StartAgent, phone: StartPhone
+) -> None:
+    pbx = Asterisk(tmp_path / "pbx")
+    pbx.start()
+    callee = agent("--local", account=REGISTERED + "expires = 10\n")
+    callee.wait_until_registered()
+    pbx.kill()
+    callee.events.wait("RegistrationFailed", 30)
+    seen = len(callee.events)
+    pbx.start()
+    callee.events.wait("Registered", 60, after=seen)
+    caller = phone(Phone(microphone=sound.silence(20, tmp_path / "silence.wav")))
+    caller.dial("sip:601@127.0.0.1")
+    callee.events.wait("CallAnswered")
+    caller.hang_up()
+    callee.events.wait("Disconnected")
+    pbx.stop()
