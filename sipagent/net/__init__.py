@@ -1,0 +1,1 @@
+"""Every socket, clock and thread of the house."""
