@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_TEMPLATES = Path(__file__).parent / "asterisk" / "etc"
+_TEMPLATES = Path(__file__).parent / "asterisk_conf"
 _PROGRAM = "/usr/sbin/asterisk"
 _MODULES = (
     "/usr/lib/asterisk/modules",
@@ -18,7 +18,7 @@ _MODULES = (
 
 
 class Asterisk:
-    """The PBX at 127.0.0.1:5060. Extensions and endpoints: `asterisk/etc/extensions.conf` and `pjsip.conf`.
+    """The PBX at 127.0.0.1:5060. Extensions and endpoints: `asterisk_conf/extensions.conf` and `pjsip.conf`.
 
     Extra text goes to the end of a template: `Asterisk(run, extra={"pjsip.conf": …})`.
     """

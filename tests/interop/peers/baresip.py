@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from tests.interop.peers.event_log import Event, EventLog
 
-_TEMPLATES = Path(__file__).parent / "baresip"
+_TEMPLATES = Path(__file__).parent / "baresip_conf"
 
 
 @dataclass(frozen=True, kw_only=True)
