@@ -53,13 +53,12 @@ def test_sipp_holds_a_call_and_takes_it_back(asterisk: Asterisk, tmp_path: Path)
     [
         (lambda media: scenarios.talk(media, 0.5), "600"),
         (lambda media: scenarios.delayed_offer(media, 0.5), "600"),
-        (lambda media: scenarios.twice(media), "600"),
         (lambda media: scenarios.cancel(), "632"),
         (lambda media: scenarios.refused(486), "630"),
         (lambda media: scenarios.hung_up_on(media), "638"),
         (lambda media: scenarios.options(), "600"),
     ],
-    ids=["talk", "delayed_offer", "twice", "cancel", "refused", "hung_up_on", "options"],
+    ids=["talk", "delayed_offer", "cancel", "refused", "hung_up_on", "options"],
 )
 def test_asterisk_plays_its_part_of_every_scenario(
     asterisk: Asterisk, tones: Path, tmp_path: Path, scenario: Callable[[Path], str], extension: str

@@ -70,15 +70,6 @@ def refused(code: int) -> str:
     )
 
 
-def twice(media: Path) -> str:
-    """Sends its INVITE again after the 200, as a phone behind a lossy line does: the same 200 again, no second call."""
-    # The branch of five steps before: the INVITE's own.
-    again = _request("INVITE", 1, to_tag=False, body=_sdp(), branch="[branch-5]", retransmit=False)
-    call = _request("INVITE", 1, to_tag=False, body=_sdp()) + _provisional() + _expect(200, route=True)
-    ack = _request("ACK", 1, uri="[next_url]")
-    return _scenario(call + again + _expect(200) + ack + _play(media) + _pause(2) + _bye(2))
-
-
 def options() -> str:
     """Asks whether anybody is there, outside any call."""
     return _scenario(_request("OPTIONS", 1, to_tag=False) + _expect(200))

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.interop.peers.event_log import EventLog
+from tests.interop.peers.raw_caller import RawCaller
 
 HOST, PORT = "127.0.0.1", 5080
 
@@ -79,9 +79,10 @@ class Sipagent:
     def wait_until_up(self, timeout: float = 20) -> None:
         """Return when it answers OPTIONS, as a monitoring PBX would find out."""
         deadline = time.monotonic() + timeout
-        while not ask("OPTIONS", timeout=0.2).startswith("SIP/2.0 200"):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"sipagent does not come up: {self.log[-2000:]}")
+        with RawCaller((HOST, PORT)) as caller:
+            while not caller.ask("OPTIONS", timeout=0.2).startswith("SIP/2.0 200"):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"sipagent does not come up: {self.log[-2000:]}")
 
     def wait_until_registered(self, timeout: float = 20) -> None:
         self.events.wait("Registered", timeout)
@@ -128,25 +129,6 @@ class Sipagent:
         for line in self._process.stdout:
             self.events.append(json.loads(line))
         self.events.finish()
-
-
-def ask(method: str, *, timeout: float = 2.0, host: str = "127.0.0.1", extra: str = "") -> str:
-    """Send one request outside any call from a fresh port of `host`; the response, or nothing if none comes in time."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind((host, 0))
-        udp.settimeout(timeout)
-        here = f"{host}:{udp.getsockname()[1]}"
-        unique = time.monotonic_ns()
-        request = (
-            f"{method} sip:{HOST}:{PORT} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{unique};rport\r\n"
-            f"From: <sip:peer@{host}>;tag=1\r\nTo: <sip:{HOST}:{PORT}>\r\nCall-ID: {unique}@{host}\r\n"
-            f"CSeq: 1 {method}\r\nContact: <sip:peer@{here}>\r\nMax-Forwards: 70\r\n{extra}Content-Length: 0\r\n\r\n"
-        )
-        udp.sendto(request.encode(), (HOST, PORT))
-        try:
-            return udp.recv(65536).decode()
-        except OSError:
-            return ""
 
 
 def _without_keys() -> dict[str, str]:
