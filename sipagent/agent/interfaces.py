@@ -1,6 +1,7 @@
 """The seams of the agent: what it needs of a call, of a network, of a recogniser and of a voice.
 
-    caller ─► call ─ audio ─► Recogniser (a Hearer) ─ text ─► agent ─ text ─► Voice (a Source) ─ audio ─► call (a Speaker) ─► caller
+    caller ─► call ─ audio ─► Recogniser (a Hearer) ─ text ─► agent
+    caller ◄─ call (a Speaker) ◄─ audio ─ Voice (a Source) ◄─ text ─┘
 
 Whoever has the methods fits; nothing here is inherited from.
 """
@@ -9,14 +10,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from sipagent.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:
-    """How a provider's socket ended: WebSocket close code (1006 when the connection just broke), reason, handshake done."""
+    """How a provider's socket ended: close code (1006 when the connection just broke), reason, handshake done."""
 
     code: int
     reason: str
@@ -24,7 +25,7 @@ class Close:
 
 
 class FrameSocket(Protocol):
-    """All that a provider knows of the network: text frames over one connection (RFC 6455), real, scripted or from a journal."""
+    """All that a provider knows of the network: text frames over one connection, real, scripted or from a journal."""
 
     async def open(self, url: str, headers: Mapping[str, str]) -> None:
         """Connect. Raises ProviderError, with the HTTP status where the server gave one; its text holds no secret."""
@@ -134,11 +135,19 @@ class Recogniser(Protocol):
         """Give a tool's result; the next response follows when all calls of the response are answered."""
 
 
+class Declared(Protocol):
+    """Something that a model can call, such as a `@tool` function."""
+
+    @property
+    def declaration(self) -> Mapping[str, Any]:
+        """Its `name`, `description` and `parameters` (a JSON schema)."""
+
+
 class Connected(Protocol):
     """A unit with a provider's socket of its own."""
 
     @property
-    def provider(self) -> str:
+    def name(self) -> str:
         """The name that its events carry."""
 
     async def ready(self) -> None:
@@ -192,7 +201,7 @@ class Voice(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderOptions:
-    """How to reach one provider: from code, environment, sip.conf and defaults, in this order. Its `repr` hides the key."""
+    """How to reach one provider: code before environment before sip.conf before default. Its `repr` hides the key."""
 
     api_key: str = field(default="", repr=False)
     base_url: str = ""

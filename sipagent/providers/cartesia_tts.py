@@ -1,0 +1,446 @@
+"""Cartesia's text to speech over its WebSocket: text in, G.711 into a call, words back to what was heard.
+
+    say ─► request ─► wire ─► chunk, timestamps ─► context ─► unit.speak ─► marks ─► Utterance
+
+A context is one utterance: texts of one context are joined verbatim. Contexts are generated in parallel and spoken
+in the order in which they were asked for. Frames of a context that we do not know (any more) are dropped: that is
+how a cancelled one stays silent. Wire: docs.cartesia.ai, "TTS WebSocket", version 2026-03-01.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from sipagent.agent.heard import Utterance
+from sipagent.agent.interfaces import Close, Speaker, Speech, SpeechState, Surroundings, surroundings
+from sipagent.audio import g711
+from sipagent.errors import LocalProtocolError, ProviderError
+from sipagent.events import ProviderClosed, ProviderEvent, ProviderFailed
+from sipagent.providers.connection import Connection, websocket_url
+from sipagent.providers.media_stream import MediaStream
+from sipagent.providers.refusals import explain, missing_key
+
+BASE_URL = "wss://api.cartesia.ai"
+VERSION = "2026-03-01"
+MODEL = "sonic-3"
+VOICE = "a0e99841-438c-4a64-b679-ae501e7d6091"
+
+FIRST_AUDIO = 1.2
+"""Seconds from a request to its first audio after which the socket is given up."""
+NEXT_AUDIO = 3.0
+"""Seconds between chunks of which more are owed."""
+
+_ENCODINGS = {g711.PCMU: "pcm_mulaw", g711.PCMA: "pcm_alaw"}
+
+
+@dataclass(slots=True)
+class _Context:
+    """One utterance on the wire."""
+
+    utterance: Utterance
+    request: Mapping[str, Any]
+    """The fields that every request of the context repeats."""
+    encoding: str
+    is_open: bool = True
+    """More text may follow."""
+    is_voiced: bool = False
+    is_done: bool = False
+    """The server has sent everything."""
+    held: list[bytes] = field(default_factory=list)
+    """Audio that waits for its turn, or for a unit to speak into."""
+    deadline: float | None = None
+
+
+class CartesiaTTS:
+    """A voice. `async with` begins to connect and returns; what is said before it stands waits.
+
+    Options left out come from code, environment and sip.conf, in this order. `speed` is 0.6 to 1.5 (sonic-3).
+    A socket that Cartesia closes while nothing is said (five minutes idle) is opened again by the next `say`.
+    """
+
+    name = "cartesia"
+
+    def __init__(
+        self,
+        *,
+        voice: str | None = None,
+        model: str | None = None,
+        language: str | None = None,
+        speed: float | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+    ) -> None:
+        self._voice = voice
+        self._model = model
+        self._language = language
+        self._speed = speed
+        self._api_key = api_key
+        self._base_url = base_url
+        self._surroundings: Surroundings | None = None
+        self._connection: Connection | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._unsent: list[tuple[str, str]] = []
+        self._contexts: dict[str, _Context] = {}
+        self._used: dict[str, Utterance] = {}
+        self._unfinished: dict[str, Utterance] = {}
+        self._unit: Speaker | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> "CartesiaTTS":
+        self._surroundings = surroundings.get()
+        self._media = MediaStream(self.name, self._surroundings.publish)
+        self._connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def ready(self) -> None:
+        """Return once the socket stands. Raises ProviderError when it was refused."""
+        if self._ready is None:
+            raise LocalProtocolError("CartesiaTTS is used outside its `async with`")
+        await asyncio.shield(self._ready)
+
+    # ---- what is said
+
+    def say(
+        self,
+        text: str,
+        *,
+        voice: str | None = None,
+        model: str | None = None,
+        language: str | None = None,
+        context_id: str | None = None,
+        more: bool = False,
+    ) -> Utterance:
+        """Speak `text` after what was said before. Returns at once.
+
+        With `more=True` text of the same utterance follows: it is joined verbatim, so spaces matter, and a last piece
+        with `more=False` (it may be empty) ends it. Another context ends the one before. Raises ValueError for an
+        utterance that begins blank, or one that has already ended; text for an interrupted one is dropped.
+        """
+        if context_id is not None and (said := self._used.get(context_id)) and context_id not in self._contexts:
+            return _ended(said)
+        context = self._continued(context_id)
+        if context is None:
+            context = self._begin(text, context_id, voice=voice, model=model, language=language)
+        context.utterance.take_text(text)
+        context.is_open = more
+        self._request(context, text)
+        return context.utterance
+
+    def clear(self) -> None:
+        """Stop at once: nothing said before is sent after the next tick, and what comes late is dropped."""
+        if not self._unfinished:
+            return
+        if self._unit is not None:
+            self._unit.drop_speech()
+        for context_id, context in tuple(self._contexts.items()):
+            self._drop(context_id)
+            if not context.is_done:
+                self._cancel(context_id)
+        for utterance in tuple(self._unfinished.values()):
+            utterance.stop()
+
+    def send_media_to(self, unit: Speaker) -> None:
+        """Speak into `unit` from now on, in its encoding."""
+        if self._unit is not None and self._unit is not unit:
+            self._unit.disconnect_source(self)
+        self._unit = unit
+        unit.connect_source(self)
+        self._advance()
+
+    def stop_media_to(self, unit: Speaker) -> None:
+        """No longer speak into `unit`; what was said is cut off."""
+        if self._unit is not unit:
+            return
+        self.clear()
+        self._unit = None
+        unit.disconnect_source(self)
+        self._media.stopped()
+
+    def reconnect(self) -> None:
+        """Go on over a fresh socket. What was being said fails."""
+        self._leave_socket()
+        for context_id in tuple(self._contexts):
+            self._drop(context_id).utterance.fail("the socket was replaced")
+        if self._connection is None:
+            self._connect()
+
+    async def close(self) -> None:
+        """Close the socket; nothing more is said. Idempotent."""
+        if self._unit is not None:
+            self.stop_media_to(self._unit)
+        else:
+            self.clear()
+        self._leave_socket()
+        for utterance in tuple(self._unfinished.values()):
+            utterance.abandon()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    # ---- the socket
+
+    def _connect(self) -> None:
+        here = self._here
+        options = here.options(self.name)
+        self._ready = asyncio.get_running_loop().create_future()
+        self._ready.add_done_callback(_look_at)
+        api_key = self._api_key or options.api_key
+        if not api_key:
+            self._refused(missing_key(self.name))
+            return
+        self._connection = Connection(
+            here.open_socket(self.name),
+            websocket_url(self._base_url or options.base_url or BASE_URL, "/tts/websocket"),
+            {"X-API-Key": api_key, "Cartesia-Version": VERSION},
+            opened=self._opened,
+            receive=self._receive,
+            ended=self._ended,
+        )
+
+    @property
+    def _here(self) -> Surroundings:
+        if self._surroundings is None:
+            raise LocalProtocolError("CartesiaTTS is used outside its `async with`")
+        return self._surroundings
+
+    def _opened(self) -> None:
+        assert self._connection is not None
+        for _, frame in self._unsent:
+            self._connection.send(frame)
+        self._unsent.clear()
+        for context in self._contexts.values():
+            self._expect_audio(context)
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(None)
+
+    def _ended(self, how: Close | ProviderError) -> None:
+        """The socket is gone. Without anything being said that is no matter: the next `say` opens another."""
+        self._connection = None
+        if isinstance(how, ProviderError):
+            self._refused(how)
+        elif any(not context.is_done for context in self._contexts.values()):
+            self._here.publish(ProviderClosed(provider=self.name, code=how.code, reason=how.reason, clean=how.clean))
+            self._fail_all(f"the socket was closed in the middle of speech ({how.code} {how.reason})".rstrip())
+        else:
+            closed = {"code": how.code, "reason": how.reason, "clean": how.clean}
+            self._here.publish(ProviderEvent(provider=self.name, type="close", data=closed))
+
+    def _refused(self, error: ProviderError) -> None:
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(error)
+        self._fail_all(str(error).removeprefix(f"{self.name}: "), error.status)
+
+    def _leave_socket(self) -> None:
+        """Let the socket close in the background; the next request opens another."""
+        self._unsent.clear()
+        if self._connection is not None:
+            task = asyncio.create_task(self._connection.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+            self._connection = None
+
+    # ---- requests
+
+    def _continued(self, context_id: str | None) -> _Context | None:
+        """The open context that `context_id` (or its absence) goes on with. Another open one is ended."""
+        for known, context in self._contexts.items():
+            if context.is_open:
+                if context_id in (None, known):
+                    return context
+                context.is_open = False
+                self._request(context, "")
+        if context_id in self._contexts:
+            raise ValueError(f"the utterance {context_id!r} has ended")
+        return None
+
+    def _begin(
+        self, text: str, context_id: str | None, *, voice: str | None, model: str | None, language: str | None
+    ) -> _Context:
+        if not text.strip():
+            raise ValueError("an utterance cannot begin with blank text")
+        options = self._here.options(self.name)
+        context_id = context_id or self._here.new_id("context")
+        encoding = self._unit.encoding if self._unit is not None else g711.PCMU
+        request: dict[str, Any] = {
+            "model_id": model or self._model or options.model or MODEL,
+            "voice": {"mode": "id", "id": voice or self._voice or options.voice or VOICE},
+            "output_format": {"container": "raw", "encoding": _ENCODINGS[encoding], "sample_rate": g711.RATE},
+            "add_timestamps": True,
+            "max_buffer_delay_ms": 0,
+        }
+        if spoken := language or self._language:
+            request["language"] = spoken
+        if self._speed is not None:
+            request["generation_config"] = {"speed": self._speed}
+        utterance = Utterance(context_id)
+        utterance.watch(self._changed)
+        self._used[context_id] = self._unfinished[context_id] = utterance
+        context = self._contexts[context_id] = _Context(utterance=utterance, request=request, encoding=encoding)
+        return context
+
+    def _request(self, context: _Context, text: str) -> None:
+        frame = {"context_id": context.utterance.context_id, "transcript": text, "continue": context.is_open}
+        self._send(context.utterance.context_id, json.dumps(frame | dict(context.request), ensure_ascii=False))
+        self._expect_audio(context)
+
+    def _cancel(self, context_id: str) -> None:
+        before = len(self._unsent)
+        self._unsent = [(owner, frame) for owner, frame in self._unsent if owner != context_id]
+        if len(self._unsent) == before and self._connection is not None:
+            self._send(context_id, json.dumps({"context_id": context_id, "cancel": True}))
+
+    def _send(self, context_id: str, frame: str) -> None:
+        if self._connection is None:
+            self._connect()
+        if self._connection is not None and self._connection.is_open:
+            self._connection.send(frame)
+        else:
+            self._unsent.append((context_id, frame))
+
+    # ---- answers
+
+    def _receive(self, frame: Mapping[str, Any]) -> None:
+        kind = str(frame.get("type", ""))
+        self._here.publish(ProviderEvent(provider=self.name, type=kind, data=frame))
+        context = self._contexts.get(str(frame.get("context_id", "")))
+        if kind == "error":
+            self._take_error(context, frame)
+        elif context is None:
+            return  # cancelled, or never ours
+        elif kind == "chunk":
+            self._take_audio(context, frame)
+        elif kind == "timestamps":
+            _take_words(context.utterance, frame.get("word_timestamps"))
+        elif kind == "done":
+            self._take_done(context)
+
+    def _take_audio(self, context: _Context, frame: Mapping[str, Any]) -> None:
+        try:
+            audio = base64.b64decode(frame.get("data") or "")
+        except (binascii.Error, TypeError):
+            return
+        if not audio or context.is_done:
+            return
+        context.is_voiced = True
+        context.held.append(audio)
+        self._expect_audio(context, owed=not context.is_open)
+        self._advance()
+
+    def _take_done(self, context: _Context) -> None:
+        context.is_done = True
+        context.deadline = None
+        if not context.is_voiced and any(letter.isalnum() for letter in context.utterance.text):
+            self._fail(context, "it said that it was done, and sent no audio", None)
+        self._advance()
+
+    def _take_error(self, context: _Context | None, frame: Mapping[str, Any]) -> None:
+        """Both body shapes: `error` (before 2026-03-01), `title`, `message`, `error_code` (since)."""
+        words = [str(frame[key]) for key in ("error_code", "title", "message", "error") if frame.get(key)]
+        message = ": ".join(words) or "an error without words"
+        status = frame.get("status_code")
+        status = status if isinstance(status, int) else None
+        if context is not None:
+            self._fail(context, message, status)
+            self._advance()
+        elif "context_id" not in frame or not frame["context_id"]:
+            self._fail_all(message, status)
+
+    # ---- speaking, in order
+
+    def _advance(self) -> None:
+        """Give the leg what the first context has; when that is all, go on with the next."""
+        while self._contexts and self._unit is not None:
+            context_id, context = next(iter(self._contexts.items()))
+            for audio in context.held:
+                self._speak(self._unit, context, audio)
+            context.held.clear()
+            if not context.is_done:
+                return
+            self._drop(context_id)
+            context.utterance.take_end()
+
+    def _speak(self, unit: Speaker, context: _Context, audio: bytes) -> None:
+        audio = g711.transcode(audio, context.encoding, unit.encoding)
+        marks = ((0, "begin"), (len(audio), "end"))
+        position = unit.speak(audio, marks=marks, listener=context.utterance)
+        context.utterance.take_audio(position, len(audio))
+
+    def _changed(self, speech: Speech) -> None:
+        """Follow an utterance of ours: the media events, and what is still unfinished."""
+        assert isinstance(speech, Utterance)
+        if speech.state is SpeechState.SPEAKING:
+            self._media.started(self._unit.encoding if self._unit is not None else "")
+        if speech.finished:
+            self._unfinished.pop(speech.context_id, None)
+            self._media.paused(speech.heard_seconds)
+
+    # ---- failing
+
+    def _expect_audio(self, context: _Context, *, owed: bool = True) -> None:
+        """Start the watch for the next audio of a context anew."""
+        if owed and self._connection is not None and self._connection.is_open:
+            patience = NEXT_AUDIO if context.is_voiced else FIRST_AUDIO
+            context.deadline = asyncio.get_running_loop().time() + patience
+        else:
+            context.deadline = None
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        deadlines = [context.deadline for context in self._contexts.values() if context.deadline is not None]
+        self._timer = asyncio.get_running_loop().call_at(min(deadlines), self._silent) if deadlines else None
+
+    def _silent(self) -> None:
+        """Audio is overdue: a socket that owes it is not to be trusted with more."""
+        self._timer = None
+        self._leave_socket()
+        self._fail_all("it sent no audio in time")
+
+    def _fail_all(self, message: str, status: int | None = None) -> None:
+        reason = explain(self.name, status, message)
+        self._unsent.clear()
+        for context_id in tuple(self._contexts):
+            self._drop(context_id).utterance.fail(reason)
+        self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
+
+    def _fail(self, context: _Context, message: str, status: int | None) -> None:
+        reason = explain(self.name, status, message)
+        self._drop(context.utterance.context_id).utterance.fail(reason)
+        self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
+
+    def _drop(self, context_id: str) -> _Context:
+        context = self._contexts.pop(context_id)
+        self._set_timer()
+        return context
+
+
+def _ended(utterance: Utterance) -> Utterance:
+    """Text for an utterance that was cut off is dropped; for one that its own last piece ended it is an error."""
+    if utterance.state is SpeechState.INTERRUPTED or utterance.failure:
+        return utterance
+    raise ValueError(f"the utterance {utterance.context_id!r} has ended")
+
+
+def _take_words(utterance: Utterance, timestamps: object) -> None:
+    if not isinstance(timestamps, Mapping):
+        return
+    words, starts, ends = (timestamps.get(key) for key in ("words", "start", "end"))
+    if isinstance(words, list) and isinstance(starts, list) and isinstance(ends, list):
+        utterance.take_words(words, starts, ends)
+
+
+def _look_at(ready: "asyncio.Future[None]") -> None:
+    """Whoever awaits `ready` gets the exception; that nobody does is no fault."""
+    if not ready.cancelled():
+        ready.exception()

@@ -1,0 +1,92 @@
+"""One socket of a provider, from the attempt to open it to its end; frames are handled as they come, in one task."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sipagent.agent.interfaces import Close, FrameSocket
+from sipagent.errors import ProviderError
+
+log = logging.getLogger("sipagent.providers")
+
+
+class Connection:
+    """Opens `socket` in the background and reports to three plain functions, all called on the loop.
+
+    `opened()` once it stands, `receive(frame)` for every JSON object, then `ended(how)`: ProviderError when it was
+    refused, else how it was closed. After `close` nothing is reported. Must be made in a running loop.
+    """
+
+    def __init__(
+        self,
+        socket: FrameSocket,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        opened: Callable[[], None],
+        receive: Callable[[Mapping[str, Any]], None],
+        ended: Callable[[Close | ProviderError], None],
+    ) -> None:
+        self.is_open = False
+        self.malformed = 0
+        """Frames that were no JSON object; they are passed over."""
+        self._socket = socket
+        self._opened = opened
+        self._receive = receive
+        self._ended = ended
+        self._closed = False
+        self._task = asyncio.create_task(self._run(url, headers))
+
+    def send(self, frame: str) -> None:
+        """Queue one frame; only for an open connection."""
+        self._socket.send(frame)
+
+    async def close(self) -> None:
+        """Close with 1000, or give up opening; returns when it is over."""
+        self._closed = True
+        await self._socket.close()
+        await asyncio.wait([self._task])
+
+    async def _run(self, url: str, headers: Mapping[str, str]) -> None:
+        try:
+            await self._socket.open(url, headers)
+        except ProviderError as refusal:
+            self._over(refusal)
+            return
+        if self._closed:
+            return
+        self.is_open = True
+        self._opened()
+        async for text in self._socket.frames():
+            if self._closed:
+                return
+            self._take(text)
+        self._over(self._socket.ended or Close(code=1006, reason="", clean=False))
+
+    def _take(self, text: str) -> None:
+        try:
+            frame = json.loads(text)
+        except ValueError:
+            frame = None
+        if not isinstance(frame, dict):
+            self.malformed += 1
+            return
+        try:
+            self._receive(frame)
+        except Exception:
+            log.exception("a %s frame could not be handled; the connection goes on", frame.get("type"))
+
+    def _over(self, how: Close | ProviderError) -> None:
+        self.is_open = False
+        if not self._closed:
+            self._closed = True
+            self._ended(how)
+
+
+def websocket_url(base: str, path: str) -> str:
+    """Put `path` behind a base URL that may say http or ws: `http://host/v1`, `/realtime` → `ws://host/v1/realtime`."""
+    scheme, _, rest = base.rstrip("/").rpartition("://")
+    secure = scheme in ("https", "wss", "")
+    return f"{'wss' if secure else 'ws'}://{rest}{path}"

@@ -1,0 +1,519 @@
+"""OpenAI Realtime (GA) as the ears and the mind of a call: G.711 in, text and tool calls out.
+
+    call.send_media_to(ai) ─► input_audio_buffer.append ─► speech_started, speech_stopped, response … text deltas
+
+Every frame of the server becomes a `ProviderEvent` under its wire name, and those that all providers share become
+typed events. Everything happens in plain functions when a frame arrives: the same frames give the same answers.
+Wire: platform.openai.com, "Realtime API", GA shape; the `OpenAI-Beta` header is never sent.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from sipagent.agent.interfaces import Close, Declared, Surroundings, surroundings
+from sipagent.audio import g711
+from sipagent.errors import LocalProtocolError, ProviderError
+from sipagent.events import (
+    CallerSaid,
+    Notice,
+    ProviderClosed,
+    ProviderEvent,
+    ProviderFailed,
+    ResponseDone,
+    SpeechEnded,
+    SpeechStarted,
+    TextDelta,
+    TextDone,
+    ToolCall,
+)
+from sipagent.providers.connection import Connection, websocket_url
+from sipagent.providers.openai_calls import ToolCalls
+from sipagent.providers.openai_history import History, message
+from sipagent.providers.openai_responses import Request, Responses
+from sipagent.providers.openai_session import (
+    Keys,
+    complete_detection,
+    configure,
+    format_of,
+    merge,
+    modernise,
+)
+from sipagent.providers.openai_uplink import Uplink, append_frame
+from sipagent.providers.refusals import explain, missing_key
+
+BASE_URL = "wss://api.openai.com/v1"
+MODEL = "gpt-realtime-1.5"
+TRANSCRIPTION = "gpt-4o-mini-transcribe"
+SILENCE_MS = 500
+
+PROBE_PATIENCE = 2.0
+"""Seconds that a server has to show that it still lives."""
+
+_SETUP = "setup"
+_PROBE = "probe"
+
+_STATUSES = {
+    "invalid_api_key": 401,
+    "insufficient_quota": 402,
+    "billing_hard_limit_reached": 402,
+    "account_deactivated": 403,
+    "model_not_found": 404,
+    "missing_model": 404,
+    "invalid_model": 404,
+    "beta_api_shape_disabled": 400,
+}
+"""Error codes after which another attempt would end alike, and the HTTP status that says the same."""
+
+_HARMLESS = frozenset(
+    {"response_cancel_not_active", "input_audio_buffer_commit_empty", "conversation_already_has_active_response"}
+)
+
+
+class OpenAIRealtime:
+    """A recogniser that also reasons. `async with` begins to connect and returns; what is asked before it stands waits.
+
+    `tools` are `@tool` functions or their declarations; calls of them arrive as `ToolCall`. `session` holds further
+    keys of `session.update`, which win over ours. `turn_detection` is `server_vad`, `semantic_vad` or None (no turns
+    are taken). Options left out come from code, environment and sip.conf, in this order.
+    """
+
+    name = "openai"
+
+    def __init__(
+        self,
+        *,
+        instructions: str = "",
+        tools: Sequence[Declared | Mapping[str, Any]] = (),
+        session: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        language: str | None = None,
+        transcription: str = TRANSCRIPTION,
+        turn_detection: str | None = "server_vad",
+        silence_ms: int = SILENCE_MS,
+        api_key: str | None = None,
+        base_url: str | None = None,
+    ) -> None:
+        self._model = model
+        self._api_key = api_key
+        self._base_url = base_url
+        self._silence_ms = silence_ms
+        self._encoding = g711.PCMU
+        self._session = configure(
+            encoding=self._encoding,
+            instructions=instructions,
+            tools=[tool if isinstance(tool, Mapping) else tool.declaration for tool in tools],
+            transcription=transcription,
+            language=language,
+            turn_detection=turn_detection,
+            silence_ms=silence_ms,
+        )
+        given, self._notices = modernise(session or {})
+        merge(self._session, complete_detection(given, silence_ms))
+        self._surroundings: Surroundings | None = None
+        self._connection: Connection | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._is_set_up = False
+        self._unsent: list[str] = []
+        self._responses = Responses()
+        self._history = History()
+        self._repairs: dict[str, str] = {}
+        self._calls = ToolCalls()
+        self._uplink = Uplink()
+        self._probe: asyncio.TimerHandle | None = None
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "session.created": self._on_session_created,
+            "session.updated": self._on_session_updated,
+            "error": self._on_error,
+            "input_audio_buffer.speech_started": self._on_speech_started,
+            "input_audio_buffer.speech_stopped": self._on_speech_stopped,
+            "input_audio_buffer.committed": self._on_committed,
+            "conversation.item.added": self._on_item_added,
+            "conversation.item.done": self._on_item_done,
+            "conversation.item.input_audio_transcription.completed": self._on_transcript,
+            "response.created": self._on_response_created,
+            "response.output_text.delta": self._on_text_delta,
+            "response.output_text.done": self._on_text_done,
+            "response.function_call_arguments.done": self._on_tool_call,
+            "response.done": self._on_response_done,
+        }
+
+    async def __aenter__(self) -> "OpenAIRealtime":
+        self._surroundings = surroundings.get()
+        for text in self._notices:
+            self._here.publish(Notice(text=f"openai: {text}"))
+        self._connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def ready(self) -> None:
+        """Return once the session is configured. Raises ProviderError when it was refused."""
+        if self._ready is None:
+            raise LocalProtocolError("OpenAIRealtime is used outside its `async with`")
+        await asyncio.shield(self._ready)
+
+    # ---- what a scenario asks for
+
+    def create_response(self, *, instructions: str | None = None) -> None:
+        """Ask for an answer; while one is running, for when it is over. `instructions` replace the session's for it."""
+        self._send_requests(self._responses.ask(instructions))
+
+    def cancel_response(self) -> None:
+        """Stop the answer being generated; its text is not heard of again. None being generated is no error."""
+        self._responses.interrupt(forget_waiting=True)
+        if self._responses.active:
+            self.send("response.cancel", response_id=self._responses.active)
+
+    def add_message(self, role: str, text: str) -> str:
+        """Append a message of `user`, `assistant` or `system` to the history; returns its item id."""
+        item = message(self._here.new_id("item"), role, text)
+        self._history.put(item, None, done=True)
+        self.send("conversation.item.create", item=item)
+        return str(item["id"])
+
+    def replace_message(self, item_id: str, text: str) -> None:
+        """Make the assistant's item say `text` only, as soon as it is complete; empty text removes it.
+
+        There is no event for this: the item is deleted, and one with the text put into its place.
+        """
+        if not self._history.is_done(item_id):
+            self._repairs[item_id] = text
+            return
+        place = self._history.before(item_id)
+        self._history.remove(item_id)
+        self.send("conversation.item.delete", item_id=item_id)
+        if text:
+            item = message(self._here.new_id("item"), "assistant", text)
+            self._history.put(item, place, done=True)
+            self.send("conversation.item.create", previous_item_id=place, item=item)
+
+    def answer_tool(self, tool_call_id: str, output: str) -> None:
+        """Give a tool's result; it leaves when its response is over.
+
+        When every call of the response is answered, the next response is asked for, unless the caller spoke meanwhile.
+        """
+        self._calls.answer(tool_call_id, output)
+        self._send_results()
+
+    def update_session(self, **keys: Any) -> None:
+        """Change the session. Keys of the beta shape are moved to their place; audio formats are left out."""
+        given, notices = modernise(keys)
+        for text in notices:
+            self._here.publish(Notice(text=f"openai: {text}"))
+        self._declare(complete_detection(given, self._silence_ms))
+
+    def send(self, type: str, **fields: Any) -> None:
+        """Send any client event of the Realtime API."""
+        self._put(json.dumps({"type": type, **fields}, ensure_ascii=False))
+
+    def clear(self) -> None:
+        """VoxEngine's `clearMediaBuffer`: drop audio not yet played. With text answers there is none."""
+
+    def reconnect(self) -> None:
+        """Go on over a fresh socket and session, which is given the conversation so far."""
+        self._leave_socket()
+        self._responses.reset()
+        self._repairs.clear()
+        self._calls.reset()
+        self._unsent.clear()
+        self._connect()
+
+    async def close(self) -> None:
+        """Close the socket; idempotent."""
+        self._leave_socket()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    # ---- hearing
+
+    def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
+        """Pass G.711 on as it is; another encoding than before is declared first."""
+        if self._connection is None:
+            return
+        if encoding != self._encoding:
+            self._encoding = encoding
+            self._uplink.forget()
+            self._declare({"audio": {"input": format_of(encoding)}})
+        self._uplink.take(audio)
+        if self._is_set_up:
+            self._put(append_frame(audio))
+            if self._uplink.is_suspicious(asyncio.get_running_loop().time(), voiced=voiced):
+                self._ask_for_life()
+
+    def _ask_for_life(self) -> None:
+        """Update nothing: a server that lives always answers."""
+        if self._probe is None:
+            self.send("session.update", event_id=_PROBE, session={"type": "realtime"})
+            self._probe = asyncio.get_running_loop().call_later(PROBE_PATIENCE, self._is_deaf)
+
+    def _is_deaf(self) -> None:
+        self._probe = None
+        self._leave_socket()
+        self._fail("it does not answer", None)
+
+    # ---- the socket
+
+    def _connect(self) -> None:
+        here = self._here
+        options = here.options(self.name)
+        self._ready = asyncio.get_running_loop().create_future()
+        self._ready.add_done_callback(_look_at)
+        api_key = self._api_key or options.api_key
+        if not api_key:
+            self._ended(missing_key(self.name))
+            return
+        headers = {"Authorization": f"Bearer {api_key}"}
+        if options.organization:
+            headers["OpenAI-Organization"] = options.organization
+        if options.project:
+            headers["OpenAI-Project"] = options.project
+        model = quote(self._model or options.model or MODEL, safe="")
+        self._connection = Connection(
+            here.open_socket(self.name),
+            websocket_url(self._base_url or options.base_url or BASE_URL, f"/realtime?model={model}"),
+            headers,
+            opened=lambda: None,  # an update before `session.created` may be ignored
+            receive=self._receive,
+            ended=self._ended,
+        )
+
+    @property
+    def _here(self) -> Surroundings:
+        if self._surroundings is None:
+            raise LocalProtocolError("OpenAIRealtime is used outside its `async with`")
+        return self._surroundings
+
+    def _leave_socket(self) -> None:
+        """Let the socket close in the background."""
+        self._is_set_up = False
+        self._stop_probe()
+        if self._connection is not None:
+            task = asyncio.create_task(self._connection.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+            self._connection = None
+
+    def _ended(self, how: Close | ProviderError) -> None:
+        self._connection = None
+        self._is_set_up = False
+        self._stop_probe()
+        if isinstance(how, ProviderError):
+            self._fail(str(how).removeprefix(f"{self.name}: "), how.status)
+            return
+        self._here.publish(ProviderClosed(provider=self.name, code=how.code, reason=how.reason, clean=how.clean))
+        status = next((status for code, status in _STATUSES.items() if code in how.reason), None)
+        self._fail(f"the socket was closed: {how.code} {how.reason}".rstrip(), status)
+
+    def _fail(self, text: str, status: int | None) -> None:
+        reason = explain(self.name, status, text)
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(ProviderError(self.name, reason.removeprefix("openai: "), status=status))
+        self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
+
+    def _put(self, frame: str) -> None:
+        """Send now, or as soon as the session is set up."""
+        if self._is_set_up and self._connection is not None:
+            self._connection.send(frame)
+        else:
+            self._unsent.append(frame)
+
+    def _declare(self, keys: Keys) -> None:
+        """Change the session, and remember it for the next one."""
+        merge(self._session, keys)
+        if self._is_set_up:
+            self.send("session.update", session={"type": "realtime", **keys})
+
+    def _send_requests(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            self._put(json.dumps(request.frame(), ensure_ascii=False))
+
+    # ---- frames of the server
+
+    def _receive(self, frame: Mapping[str, Any]) -> None:
+        kind = str(frame.get("type", ""))
+        self._uplink.answered()
+        self._stop_probe()
+        self._here.publish(ProviderEvent(provider=self.name, type=kind, data=frame))
+        handler = self._handlers.get(kind)
+        if handler is not None and self._connection is not None:
+            handler(frame)
+
+    def _stop_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+
+    def _on_session_created(self, frame: Mapping[str, Any]) -> None:
+        if self._connection is not None and not self._is_set_up:
+            setup = {"type": "session.update", "event_id": _SETUP, "session": self._session}
+            self._connection.send(json.dumps(setup, ensure_ascii=False))
+
+    def _on_session_updated(self, frame: Mapping[str, Any]) -> None:
+        """The first one: give the session what it has to know, then what was asked for meanwhile."""
+        if self._is_set_up:
+            return
+        self._is_set_up = True
+        waiting, self._unsent = self._unsent, []
+        created = {_item_of(frame) for frame in waiting}
+        for item in self._history.again():
+            if item["id"] not in created:
+                self.send("conversation.item.create", item=item)
+        for text in waiting:
+            self._put(text)
+        for audio in self._uplink.kept:
+            self._put(append_frame(audio))
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(None)
+
+    def _on_error(self, frame: Mapping[str, Any]) -> None:
+        """Most errors leave the session usable; the code decides (see `_STATUSES` and `_HARMLESS`)."""
+        error = frame.get("error")
+        error = error if isinstance(error, Mapping) else {}
+        code, event_id = str(error.get("code") or ""), str(error.get("event_id") or "")
+        text = f"{error.get('message') or code or 'an error without words'}"
+        if code == "conversation_already_has_active_response":
+            number = event_id.removeprefix("response-")
+            self._send_requests(self._responses.refused(int(number)) if number.isdigit() else [])
+        elif event_id == _SETUP:
+            self._leave_socket()
+            self._fail(f"the session was refused: {text}", 400)
+        elif code in _STATUSES:
+            self._leave_socket()
+            self._fail(text, _STATUSES[code])
+        elif code not in _HARMLESS and event_id != _PROBE:
+            self._here.publish(Notice(text=f"openai: {text}"))
+
+    def _on_speech_started(self, frame: Mapping[str, Any]) -> None:
+        """The caller has the word: what was being answered is dead; the server stops it itself if it was told to."""
+        detection = self._session["audio"]["input"].get("turn_detection") or {}
+        self._responses.interrupt(forget_waiting=bool(detection.get("create_response", True)))
+        if self._responses.active and not detection.get("interrupt_response", True):
+            self.send("response.cancel", response_id=self._responses.active)
+        self._here.publish(SpeechStarted(provider=self.name))
+
+    def _on_speech_stopped(self, frame: Mapping[str, Any]) -> None:
+        self._here.publish(SpeechEnded(provider=self.name))
+
+    def _on_committed(self, frame: Mapping[str, Any]) -> None:
+        self._uplink.forget()
+
+    def _on_item_added(self, frame: Mapping[str, Any]) -> None:
+        self._take_item(frame, done=False)
+
+    def _on_item_done(self, frame: Mapping[str, Any]) -> None:
+        """A complete item can be replaced: do it, if that was asked for meanwhile."""
+        item_id = self._take_item(frame, done=True)
+        if item_id in self._repairs:
+            self.replace_message(item_id, self._repairs.pop(item_id))
+
+    def _take_item(self, frame: Mapping[str, Any], *, done: bool) -> str:
+        item = frame.get("item")
+        if not isinstance(item, Mapping):
+            return ""
+        previous = frame.get("previous_item_id")
+        self._history.put(item, previous if isinstance(previous, str) else None, done=done)
+        return str(item.get("id") or "")
+
+    def _on_transcript(self, frame: Mapping[str, Any]) -> None:
+        item_id, text = str(frame.get("item_id") or ""), str(frame.get("transcript") or "")
+        self._history.transcribed(item_id, text)
+        self._here.publish(CallerSaid(text=text, item_id=item_id))
+
+    def _on_response_created(self, frame: Mapping[str, Any]) -> None:
+        response = _object(frame, "response")
+        metadata = response.get("metadata")
+        request = metadata.get("request") if isinstance(metadata, Mapping) else None
+        response_id = str(response.get("id") or "")
+        if self._responses.created(response_id, request if isinstance(request, str) else None):
+            self.send("response.cancel", response_id=response_id)
+
+    def _on_text_delta(self, frame: Mapping[str, Any]) -> None:
+        response_id, text = str(frame.get("response_id") or ""), str(frame.get("delta") or "")
+        if text and not self._responses.is_dead(response_id):
+            item_id = str(frame.get("item_id") or "")
+            self._here.publish(TextDelta(text=text, response_id=response_id, item_id=item_id))
+
+    def _on_text_done(self, frame: Mapping[str, Any]) -> None:
+        response_id, text = str(frame.get("response_id") or ""), str(frame.get("text") or "")
+        if text and not self._responses.is_dead(response_id):
+            item_id = str(frame.get("item_id") or "")
+            self._here.publish(TextDone(text=text, response_id=response_id, item_id=item_id))
+
+    def _on_tool_call(self, frame: Mapping[str, Any]) -> None:
+        """A call is complete; it is heard of once, and not at all when its response was cut off."""
+        call_id, response_id = str(frame.get("call_id") or ""), str(frame.get("response_id") or "")
+        if self._responses.is_dead(response_id) or not self._calls.begin(call_id, response_id):
+            return
+        arguments = _arguments(frame.get("arguments"))
+        if arguments is None:
+            self.answer_tool(call_id, "Error: the arguments are no JSON object.")
+            return
+        name = str(frame.get("name") or "")
+        self._here.publish(ToolCall(name=name, arguments=arguments, tool_call_id=call_id, response_id=response_id))
+
+    def _on_response_done(self, frame: Mapping[str, Any]) -> None:
+        response = _object(frame, "response")
+        response_id, status = str(response.get("id") or ""), str(response.get("status") or "completed")
+        dead = self._responses.is_dead(response_id)
+        requests = self._responses.done(response_id)
+        for item in response.get("output") or ():
+            if isinstance(item, Mapping) and item.get("type") == "function_call" and status == "completed":
+                self._on_tool_call({**item, "response_id": response_id})
+        self._send_requests(requests)
+        self._send_results()
+        if status == "failed" and not dead:
+            self._take_failure(response)
+        self._here.publish(ResponseDone(response_id=response_id, status="cancelled" if dead else status))
+
+    def _take_failure(self, response: Mapping[str, Any]) -> None:
+        error = _object(_object(response, "status_details"), "error")
+        code = str(error.get("code") or "")
+        text = str(error.get("message") or code or "without words")
+        self._fail(f"an answer failed: {text}", _STATUSES.get(code))
+
+    def _send_results(self) -> None:
+        """Send the results of tools once no response runs; ask for the next response when one has all of its."""
+        if self._responses.active:
+            return
+        results, answered = self._calls.results()
+        for call_id, output in results:
+            item_id = self._here.new_id("item")
+            item = {"id": item_id, "type": "function_call_output", "call_id": call_id, "output": output}
+            self._history.put(item, None, done=True)
+            self.send("conversation.item.create", item=item)
+        if any(not self._responses.is_dead(response) for response in answered):
+            self.create_response()
+
+
+def _object(frame: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = frame.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _arguments(text: object) -> Mapping[str, Any] | None:
+    """The JSON object of a tool call; no text at all is the empty one."""
+    try:
+        arguments = json.loads(text) if isinstance(text, str) and text.strip() else {}
+    except ValueError:
+        return None
+    return arguments if isinstance(arguments, dict) else None
+
+
+def _item_of(frame: str) -> str:
+    """The id of the item that a waiting frame creates; empty for other frames."""
+    fields = json.loads(frame)
+    return str(_object(fields, "item").get("id") or "") if fields["type"] == "conversation.item.create" else ""
+
+
+def _look_at(ready: "asyncio.Future[None]") -> None:
+    """Whoever awaits `ready` gets the exception; that nobody does is no fault."""
+    if not ready.cancelled():
+        ready.exception()

@@ -1,0 +1,56 @@
+"""The caller's audio on its way to a Realtime session: framed, kept until a turn was taken from it, watched for life."""
+
+import binascii
+from collections import deque
+from collections.abc import Iterable
+
+KEPT = 80_000
+"""Bytes of G.711 (ten seconds) that a fresh session is given again."""
+SUSPICION = 1.5
+"""Seconds after loud audio in which any frame of the server must come, or it is asked whether it still lives."""
+
+
+def append_frame(audio: bytes) -> str:
+    """Return the client event that appends `audio`."""
+    data = binascii.b2a_base64(audio, newline=False).decode("ascii")
+    return f'{{"type":"input_audio_buffer.append","audio":"{data}"}}'
+
+
+class Uplink:
+    """What the server was given and has not answered.
+
+    A half-open connection swallows speech without a sound. The audio is kept, so that a fresh session hears what the
+    old one may have missed; `is_suspicious` says when to ask.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[bytes] = deque()
+        self._size = 0
+        self._loud_since: float | None = None
+
+    def take(self, audio: bytes) -> None:
+        """Keep what is about to be sent."""
+        self._kept.append(audio)
+        self._size += len(audio)
+        while self._size > KEPT:
+            self._size -= len(self._kept.popleft())
+
+    def forget(self) -> None:
+        """The server has made a turn of it, or it is of no use any more."""
+        self._kept.clear()
+        self._size = 0
+
+    @property
+    def kept(self) -> Iterable[bytes]:
+        """The blocks that no turn was taken from, oldest first."""
+        return tuple(self._kept)
+
+    def answered(self) -> None:
+        """A frame came: the server lives."""
+        self._loud_since = None
+
+    def is_suspicious(self, now: float, *, voiced: bool) -> bool:
+        """Has the server been silent for too long since the caller was loud?"""
+        if voiced and self._loud_since is None:
+            self._loud_since = now
+        return self._loud_since is not None and now - self._loud_since >= SUSPICION
