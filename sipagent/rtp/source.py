@@ -16,14 +16,15 @@ class SourceLatch:
     """Chooses the one source address whose packets count, and that ours are sent to.
 
     The SDP names an address, but behind a NAT the packets come from another. Until a source is locked, the first that
-    sends RTP of a negotiated payload type is believed, unless the address of the SDP itself speaks: that one takes over
-    from any other. Once it is locked, packets from elsewhere (stray streams, injection) are counted and dropped.
+    sends RTP of a negotiated payload type is believed; only the address of the SDP itself may take over from it. Once
+    it is locked, packets from elsewhere (stray streams, injection) are counted and dropped.
     """
 
     def __init__(self, expected: Endpoint | None = None) -> None:
         self.foreign = 0
         self._expected = expected
         self._source: Endpoint | None = None
+        self._former: Endpoint | None = None
         self._packets = 0
         self._heard_at = 0.0
 
@@ -38,18 +39,19 @@ class SourceLatch:
         return self._source
 
     def rearm(self, expected: Endpoint | None) -> None:
-        """Begin anew after an offer or answer: the peer's media may come from elsewhere from now on.
-
-        The present source keeps counting until another speaks; an unchanged SDP address changes nothing.
-        """
+        """Begin anew where an offer or answer moves the peer's media; an unchanged SDP address changes nothing."""
         if expected != self._expected:
             self._expected = expected
+            self._former, self._source = self._source, None
             self._packets = 0
 
     def accept(self, source: Endpoint, datagram: bytes, payload_types: Container[int], now: float) -> bool:
         """Tell whether a datagram counts; one that is no RTP of a negotiated type never moves the latch."""
         if not _is_media(datagram, payload_types):
             return source == self._source
+        if self._is_still_under_way(source):
+            self._packets += 1
+            return True
         if source != self._source:
             if not self._may_move_to(source, now):
                 self.foreign += 1
@@ -59,12 +61,14 @@ class SourceLatch:
         self._heard_at = now
         return True
 
+    def _is_still_under_way(self, source: Endpoint) -> bool:
+        """Whether a packet left the former source before the move: it counts, but it does not draw ours back there."""
+        return self._source is None and source == self._former and self._packets < LOCK_AFTER
+
     def _may_move_to(self, source: Endpoint, now: float) -> bool:
         if self._source is None or now - self._heard_at > SILENCE:
             return True
-        if self._packets >= LOCK_AFTER:
-            return False
-        return source == self._expected or self._packets == 0
+        return self._packets < LOCK_AFTER and source == self._expected
 
 
 def _is_media(datagram: bytes, payload_types: Container[int]) -> bool:
