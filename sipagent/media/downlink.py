@@ -1,0 +1,128 @@
+"""What a leg sends: one packet every 20 ms, of speech, of a key press, or of comfort noise.
+
+speak ──► Playout ─┐
+press ──► Keypad ──┼─► RtpSession ─► datagram        and a ring: sequence number ─► position in the speech
+comfort noise ─────┘
+"""
+
+from typing import NamedTuple
+
+from sipagent.audio import g711
+from sipagent.audio.comfort import noise
+from sipagent.audio.playout import Playout
+from sipagent.media.commands import SendDigit, Speak, StreamSettings
+from sipagent.media.events import Drained, MarkPassed, MediaEvent, SpeechCleared
+from sipagent.media.keypad import Keypad
+from sipagent.rtp.session import RtpSession
+
+MOST_AT_ONCE = 3
+"""Frames that a late tick sends back to back; any receiver's jitter buffer has room for them."""
+_RING = 2048
+"""Packets (40 s) that the peer's reports can still confirm."""
+
+
+class Packet(NamedTuple):
+    """A datagram, and the 20 ms of G.711 that it stands for."""
+
+    datagram: bytes
+    audio: bytes
+
+
+class Downlink:
+    """The sending half of a leg. Nothing leaves before it has settings, or while they forbid it."""
+
+    def __init__(self, leg: int, session: RtpSession) -> None:
+        self.settings: StreamSettings | None = None
+        self.events: list[MediaEvent] = []
+        self.frames_skipped = 0
+        self._leg = leg
+        self._session = session
+        self._playout = Playout()
+        self._keypad = Keypad(session)
+        self._speeches = 0
+        self._marker = True
+        self._positions = [0] * _RING
+        self._acknowledged_until = 0
+
+    # ---- what the loop asks
+
+    def set_media(self, settings: StreamSettings) -> None:
+        """Send so from now on; speech that waits is transcoded."""
+        self._playout.transcode(self._encoding, settings.encoding)
+        self.settings = settings
+
+    def speak(self, command: Speak) -> None:
+        """Queue speech."""
+        self._playout.put(g711.transcode(command.audio, command.encoding, self._encoding), command.marks)
+        self._speeches += 1
+
+    def press(self, command: SendDigit) -> None:
+        """Queue a key press behind the speech that waits."""
+        self._keypad.press(command, self._playout.given)
+
+    def clear(self) -> None:
+        """Drop the speech that waits, and say what became of it."""
+        sent_until = self._playout.clear()
+        self.events.append(
+            SpeechCleared(
+                leg=self._leg,
+                speeches=self._speeches,
+                sent_until=sent_until,
+                acknowledged_until=min(self._acknowledged_until, sent_until),
+            )
+        )
+
+    # ---- what the peer reports
+
+    def acknowledge(self) -> None:
+        """The peer has reported: find out up to which position it got our speech (RFC 3550 section 6.4.1)."""
+        sequence = self._session.acknowledged_sequence
+        if sequence is not None and self._session.next_sequence - sequence <= _RING:
+            self._acknowledged_until = max(self._acknowledged_until, self._positions[sequence % _RING])
+
+    # ---- the tick
+
+    def send(self, tick: int, owed: int) -> list[Packet]:
+        """Make the packets that are due: one, or up to three after a late wake-up.
+
+        Past that the RTP timestamp moves over the gap and the speech waits: a longer burst would only be thrown away.
+        """
+        if self.settings is None:
+            return []
+        if not self.settings.sends:
+            self._rest(owed)
+            return []
+        skipped = max(0, owed - MOST_AT_ONCE)
+        if skipped:
+            self.frames_skipped += skipped
+            self._rest(skipped)
+        return [self._send_frame(tick - behind, self.settings) for behind in reversed(range(owed - skipped))]
+
+    def _rest(self, frames: int) -> None:
+        """Let time pass without packets. The next one is marked, as after any silence (RFC 3551 section 4.1)."""
+        self._session.advance(frames * g711.FRAME)
+        self._marker = True
+
+    def _send_frame(self, tick: int, settings: StreamSettings) -> Packet:
+        audio, speech = noise(tick, settings.encoding), None
+        datagram = self._keypad.send(self._playout.sent_until, settings)
+        if datagram is None:
+            speech = self._playout.pop(audio)
+            audio = speech or audio
+            datagram = self._session.send(audio, settings.payload_type, g711.FRAME, marker=self._marker)
+        self._marker = False
+        self._positions[(self._session.next_sequence - 1) % _RING] = self._playout.sent_until
+        self._tell(drained=speech is not None and not self._playout)
+        return Packet(datagram, audio)
+
+    def _tell(self, *, drained: bool) -> None:
+        """Say which marks the frame took with it, and whether it was the last of the speech."""
+        for mark in self._playout.passed():
+            passed = MarkPassed(leg=self._leg, speech=mark.number, name=mark.name, position=mark.position)
+            self.events.append(passed)
+        if drained:
+            self.events.append(Drained(leg=self._leg, speeches=self._speeches, position=self._playout.given))
+
+    @property
+    def _encoding(self) -> str:
+        return self.settings.encoding if self.settings else g711.PCMU

@@ -1,0 +1,176 @@
+"""What the media engine tells the loop, and the datagrams that go in and out of it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sipagent.rtp.jitter_buffer import JitterBufferStatistics
+from sipagent.rtp.session import RtpStatistics
+
+HostPort = tuple[str, int]
+
+RTP = "rtp"
+RTCP = "rtcp"
+"""The two sockets of a leg; RTCP is on the port after RTP (RFC 3550 section 11)."""
+
+
+class Arrival(NamedTuple):
+    """A datagram that came to the `kind` socket of a leg. `time` is the kernel's, on the engine's clock."""
+
+    leg: int
+    kind: str
+    source: HostPort
+    data: bytes
+    time: float
+
+
+class Departure(NamedTuple):
+    """A datagram to be sent from the `kind` socket of a leg."""
+
+    leg: int
+    kind: str
+    destination: HostPort
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkBlock:
+    """The caller's next 20 to 100 ms, gapless. `voiced`: there is more than silence in it."""
+
+    leg: int
+    audio: bytes
+    encoding: str
+    voiced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkPassed:
+    """The sample at `position`, marked `name`, has left. `speech` counts the leg's `Speak` commands from 0."""
+
+    leg: int
+    speech: int
+    name: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechCleared:
+    """Speech was dropped: up to where it had left, and up to where the peer's reports confirm it.
+
+    It answers a `Clear`, and comes at the end of a leg. `speeches` counts the `Speak` commands before it.
+    """
+
+    leg: int
+    speeches: int
+    sent_until: int
+    acknowledged_until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """The last sample of speech has left, at `position`; `speeches` counts the `Speak` commands so far."""
+
+    leg: int
+    speeches: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitHeard:
+    """The caller pressed a key (RFC 4733); comes once a press."""
+
+    leg: int
+    digit: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtpTimeout:
+    """No RTP for `rtp_timeout` seconds although we receive. Once, until RTP comes again."""
+
+    leg: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latched:
+    """RTP comes from `address`, and goes there from now on, whatever the SDP said (symmetric RTP, RFC 4961)."""
+
+    leg: int
+    address: HostPort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLate:
+    """The engine was called this many ticks too late: what they owed was not sent. Concerns every leg."""
+
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegFailed:
+    """A leg's part of the tick raised; the leg ends, the others do not notice. `traceback` is text for the log."""
+
+    leg: int
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegStatistics:
+    """A leg's account. `frames_skipped` were owed but came too late to be sent; `foreign` came from strangers."""
+
+    rtp: RtpStatistics
+    jitter: JitterBufferStatistics
+    frames_skipped: int
+    frames_concealed: int
+    foreign: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegClosed:
+    """The leg is over; nothing more comes from it. None for the statistics of a leg that failed."""
+
+    leg: int
+    statistics: LegStatistics | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """Half a second (less where the codec changed, or at the end) of what was received and what was really sent.
+
+    Both are as long as the ticks they cover, and begin at the same tick.
+    """
+
+    leg: int
+    encoding: str
+    received: bytes
+    sent: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickRecord:
+    """All that one tick took and gave for one leg, `commands` as their number: enough to do it again.
+
+    It is the first event of its tick, so that a journal holds it before whatever it caused.
+    """
+
+    leg: int
+    tick: int
+    now: float
+    commands: int
+    arrivals: tuple[Arrival, ...]
+    departures: tuple[Departure, ...]
+
+
+MediaEvent = (
+    UplinkBlock
+    | MarkPassed
+    | SpeechCleared
+    | Drained
+    | DigitHeard
+    | RtpTimeout
+    | Latched
+    | MediaLate
+    | LegFailed
+    | LegClosed
+    | Tape
+    | TickRecord
+)

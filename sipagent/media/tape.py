@@ -1,0 +1,43 @@
+"""What a recording is made of: both directions of a leg, tick by tick, as they were on the wire."""
+
+from sipagent.audio import g711
+from sipagent.media.events import Tape
+
+_PIECE = 25 * g711.FRAME
+"""Samples in one piece: half a second."""
+
+
+class TapeWriter:
+    """Lays what was received and what was sent side by side, and cuts the pair into pieces of one encoding."""
+
+    def __init__(self, leg: int) -> None:
+        self._leg = leg
+        self._encoding = g711.PCMU
+        self._received = bytearray()
+        self._sent = bytearray()
+        self._pieces: list[Tape] = []
+
+    def add(self, received: bytes, sent: bytes, encoding: str) -> None:
+        """Take one tick. The shorter side is silent where it had nothing, before what it has."""
+        if encoding != self._encoding:
+            self._cut()
+            self._encoding = encoding
+        length = max(len(received), len(sent))
+        self._received += received.rjust(length, g711.SILENCE[encoding])
+        self._sent += sent.rjust(length, g711.SILENCE[encoding])
+        if len(self._sent) >= _PIECE:
+            self._cut()
+
+    def take(self, *, rest: bool) -> list[Tape]:
+        """Return the pieces that are ready; with `rest` also the last, shorter one."""
+        if rest:
+            self._cut()
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+    def _cut(self) -> None:
+        if self._sent:
+            piece = Tape(leg=self._leg, encoding=self._encoding, received=bytes(self._received), sent=bytes(self._sent))
+            self._pieces.append(piece)
+        self._received.clear()
+        self._sent.clear()

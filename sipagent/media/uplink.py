@@ -1,0 +1,147 @@
+"""What a leg hears: packets in, gapless blocks of G.711 out.
+
+    datagram ─► SourceLatch ─► RtpSession ─► JitterBuffer ─► Concealer ─► block ─► UplinkBlock
+                                        └──► DigitReceiver ─► DigitHeard
+
+Without a loss no audio is decoded: the provider gets the bytes of the caller's telephone.
+"""
+
+from sipagent.audio import g711
+from sipagent.audio.comfort import noise
+from sipagent.audio.conceal import Concealer
+from sipagent.audio.level import VoiceMeter, power
+from sipagent.media.commands import OpenLeg, StreamSettings
+from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout, UplinkBlock
+from sipagent.rtp.digits import DigitReceiver
+from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, JitterBufferStatistics
+from sipagent.rtp.session import RtpSession
+from sipagent.rtp.source import SourceLatch
+
+FRAME_TIME = 0.02
+_MOST_AT_ONCE = 50
+"""Frames (1 s) that a late tick makes up for; the jitter buffer holds no more."""
+_QUIET = 10 ** (-50.0 / 10)
+"""Power below which nobody misses 20 ms."""
+
+
+class Uplink:
+    """The receiving half of a leg. While its settings forbid receiving, packets are counted and no audio comes out."""
+
+    def __init__(self, opened: OpenLeg, session: RtpSession, now: float) -> None:
+        self.settings: StreamSettings | None = None
+        self.events: list[MediaEvent] = []
+        self.frames_concealed = 0
+        self._leg = opened.leg
+        self._session = session
+        self._timeout = opened.rtp_timeout
+        self._latch = SourceLatch()
+        self._payload_types: frozenset[int] = frozenset()
+        self._digits = DigitReceiver()
+        self._jitter_buffer = JitterBuffer(self._is_quiet)
+        self._concealer = Concealer()
+        self._meter = VoiceMeter()
+        self._block = bytearray()
+        self._block_size = opened.uplink_ms * g711.RATE // 1000
+        self._block_voiced = False
+        self._heard_at = now
+        self._timed_out = False
+
+    @property
+    def destination(self) -> HostPort | None:
+        """Where our packets go: where the peer's come from, else where the SDP says."""
+        return self._latch.destination
+
+    @property
+    def foreign(self) -> int:
+        """Packets of strangers, dropped."""
+        return self._latch.foreign
+
+    def statistics(self) -> JitterBufferStatistics:
+        """Of the jitter buffer, since the codec last changed."""
+        return self._jitter_buffer.statistics()
+
+    def set_media(self, settings: StreamSettings, now: float) -> None:
+        """Take from the peer what was settled, from now on."""
+        before, self.settings = self.settings, settings
+        if before is None or before.encoding != settings.encoding:
+            self._flush(before.encoding if before else settings.encoding)
+            self._jitter_buffer = JitterBuffer(self._is_quiet)
+        if before is None or before.receives != settings.receives:
+            self._heard_at, self._timed_out = now, False
+        self._payload_types = settings.receive_event_payload_types | frozenset(settings.receive_payload_types)
+        self._latch.rearm((settings.remote_host, settings.remote_port))
+
+    def receive(self, source: HostPort, datagram: bytes, arrival: float, now: float) -> None:
+        """Take a datagram from the RTP socket; whatever is wrong with it is counted, and no more."""
+        before = self._latch.destination
+        if self.settings is None or not self._latch.accept(source, datagram, self._payload_types, arrival):
+            return
+        packet = self._session.receive(datagram, arrival, self._payload_types)
+        if packet is None:
+            return
+        self._heard_at, self._timed_out = now, False
+        if self._latch.destination != before:
+            self.events.append(Latched(leg=self._leg, address=source))
+        if packet.payload_type in self.settings.receive_event_payload_types:
+            self._digits.receive(packet, arrival)
+            return
+        coming = self.settings.receive_payload_types[packet.payload_type]
+        payload = g711.transcode(packet.payload, coming, self.settings.encoding)
+        self._jitter_buffer.add(packet.sequence, packet.timestamp, payload, arrival, packet.marker)
+
+    def play(self, tick: int, owed: int, now: float) -> list[bytes]:
+        """Play the frames that are due, one for each tick passed, and return them; none while there are no settings."""
+        if self.settings is None:
+            return []
+        frames = [
+            self._play_frame(tick - behind, now - behind * FRAME_TIME, self.settings)
+            for behind in reversed(range(min(owed, _MOST_AT_ONCE)))
+        ]
+        self._tell_digits(now)
+        self._watch(now, self.settings)
+        return frames
+
+    def _play_frame(self, tick: int, now: float, settings: StreamSettings) -> bytes:
+        audio = self._next(tick, now, settings.encoding)
+        if not settings.receives:
+            self._block.clear()
+            return noise(tick, settings.encoding)
+        self._block += audio
+        self._block_voiced |= self._meter.hear(audio, settings.encoding)
+        if len(self._block) >= self._block_size:
+            self._flush(settings.encoding)
+        return audio
+
+    def _next(self, tick: int, now: float, encoding: str) -> bytes:
+        """The next 20 ms of the caller: what came, what a loss is concealed by, or the quiet of a pause."""
+        match self._jitter_buffer.pop(now):
+            case Frame(payload):
+                audio = payload
+            case None:
+                audio = noise(tick, encoding)
+            case _:
+                self.frames_concealed += 1
+                return self._concealer.conceal(tick, encoding)
+        self._concealer.hear(audio, encoding)
+        return audio
+
+    def _flush(self, encoding: str) -> None:
+        if self._block:
+            audio, voiced = bytes(self._block), self._block_voiced
+            self.events.append(UplinkBlock(leg=self._leg, audio=audio, encoding=encoding, voiced=voiced))
+        self._block.clear()
+        self._block_voiced = False
+
+    def _tell_digits(self, now: float) -> None:
+        self._digits.handle_timer(now)
+        for press in self._digits.take():
+            self.events.append(DigitHeard(leg=self._leg, digit=press.digit, duration_ms=press.duration_ms))
+
+    def _watch(self, now: float, settings: StreamSettings) -> None:
+        """Tell once when nothing has come for too long, though it should."""
+        if settings.receives and not self._timed_out and now - self._heard_at >= self._timeout:
+            self._timed_out = True
+            self.events.append(RtpTimeout(leg=self._leg))
+
+    def _is_quiet(self, payload: bytes) -> bool:
+        return self.settings is not None and power(payload, self.settings.encoding) < _QUIET
