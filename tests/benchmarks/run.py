@@ -1,0 +1,62 @@
+"""Runs the benchmarks and writes what they measured to docs/figures.md, with command, machine and date.
+
+python -m tests.benchmarks.run [NAME …]        NAME: answering, pacing, demo; all without
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FIGURES = ROOT / "docs" / "figures.md"
+BENCHMARKS = {
+    "answering": "How soon an INVITE is answered",
+    "pacing": "A 60 s answer at the receiver",
+    "demo": "The demo, again and again",
+}
+
+
+def measure(name: str) -> Mapping[str, object]:
+    """The figures of one benchmark: it prints one JSON object."""
+    argv = [sys.executable, "-m", f"tests.benchmarks.{name}", "--json"]
+    return dict(json.loads(subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout))
+
+
+def section(name: str, figures: Mapping[str, object]) -> str:
+    rows = "\n".join(f"| {figure} | {value} |" for figure, value in figures.items())
+    command = f"`python -m tests.benchmarks.{name}`, {date.today().isoformat()}, {machine()}"
+    return f"## {BENCHMARKS[name]}\n\n{command}\n\n| figure | value |\n|---|---|\n{rows}\n"
+
+
+def machine() -> str:
+    """Processor, cores, kernel, Python."""
+    models = (
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    )
+    system = f"{platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} cores of {next(models, platform.machine())}, {system}, Python {platform.python_version()}"
+
+
+def main(names: list[str]) -> None:
+    """Measure, and replace only the sections that were measured."""
+    kept = dict.fromkeys(BENCHMARKS, "")
+    if FIGURES.exists():
+        for part in FIGURES.read_text().split("\n## ")[1:]:
+            name = next((name for name, title in BENCHMARKS.items() if part.startswith(title)), "")
+            kept[name] = f"## {part.rstrip()}\n"
+    for name in names or BENCHMARKS:
+        kept[name] = section(name, measure(name))
+    FIGURES.parent.mkdir(exist_ok=True)
+    head = "# Figures\n\nMeasured by `make bench`; each section says by which command, when and on what machine.\n"
+    FIGURES.write_text("\n".join([head, *filter(None, kept.values())]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
