@@ -83,7 +83,11 @@ class Capture:
         records = tuple(journal.read(bundle.journal))
         if not records:
             raise CaptureError(f"{bundle.journal}: empty")
-        return cls(header=records[0], records=records[1:], datagrams=tuple(pcap.read(bundle.pcap)))
+        try:
+            datagrams = tuple(pcap.read(bundle.pcap))
+        except OSError as error:
+            raise CaptureError(f"{bundle.pcap}: {error.strerror}") from error
+        return cls(header=records[0], records=records[1:], datagrams=datagrams)
 
 
 class BundleWriter:
@@ -104,7 +108,7 @@ class BundleWriter:
     ) -> None:
         self._bundle = bundle
         self._epoch = epoch
-        self._secrets = tuple(json.dumps(secret)[1:-1] for secret in secrets if len(secret) >= SHORTEST_SECRET)
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
         self._executor = executor
         self._local = Address("0.0.0.0", 0)
         self._packets = 0
@@ -160,7 +164,8 @@ class BundleWriter:
         self._write(self._bundle.journal, Record(time=self._time, kind=kind, data=data))
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and up to when nothing else happened."""
+        self._write(self._bundle.journal, Record(time=self._time, kind="end", data={}))
         self._flush()
 
     def _port_of(self, kind: str) -> Address:
@@ -176,7 +181,7 @@ class BundleWriter:
     def _write(self, path: Path, record: Record) -> None:
         line = record.line()
         for secret in self._secrets:
-            line = line.replace(secret, MASK)
+            line = _masked(line, secret)
         self._pending[path].append(line.encode())
 
     def _flush_when_due(self) -> None:
@@ -278,6 +283,14 @@ def _tick_record(record: TickRecord, first_packet: int, time: float) -> Record:
             "arrivals": [[arrival.kind, arrival.time] for arrival in record.arrivals],
         },
     )
+
+
+def _masked(line: str, secret: str) -> str:
+    """Mask a secret in a line of JSON, where it may stand quoted once (a value) or twice (inside a frame)."""
+    quoted = json.dumps(secret, ensure_ascii=False)[1:-1]
+    for form in (json.dumps(quoted, ensure_ascii=False)[1:-1], quoted):
+        line = line.replace(form, MASK)
+    return line
 
 
 def _file_name(call_id: str) -> str:

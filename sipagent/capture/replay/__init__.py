@@ -1,0 +1,1 @@
+"""A captured call run again: the same phone, on a world that the journal plays."""

@@ -1,0 +1,57 @@
+"""The SIP side of a replay: datagrams come from the capture, and go nowhere."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sipagent.capture.bundle import Capture
+from sipagent.capture.pcap import Datagram
+from sipagent.errors import CaptureError
+from sipagent.sip.flow import Address, Flow, Transport
+from sipagent.sip.uri import split_host_port
+
+Receive = Callable[[bytes, Flow], None]
+
+
+class PlayedEndpoint:
+    """The phone's SIP address: what comes is in the journal, what is sent goes nowhere."""
+
+    def __init__(self, capture: Capture) -> None:
+        first = next((record.data for record in capture.records if record.kind == "sip"), None)
+        if first is None:
+            raise CaptureError("the journal holds no SIP datagram: there is no call in it")
+        self._local, self._remote = _address(first["local"]), _address(first["remote"])
+        self._receive: Receive = lambda data, flow: None
+
+    async def open(self, address: Address, receive: Receive) -> "PlayedEndpoint":
+        """As `World.open_endpoint`; the address is the captured one, whatever is asked for."""
+        self._receive = receive
+        return self
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """As `World.resolve`: the peer of the call is whoever is looked for."""
+        return [self._remote]
+
+    def play(self, datagram: Datagram, data: Mapping[str, Any]) -> None:
+        """Let a datagram arrive."""
+        flow = Flow(transport=Transport.UDP, local=_address(data["local"]), remote=_address(data["remote"]))
+        self._receive(datagram.data, flow)
+
+    @property
+    def local(self) -> Address:
+        return self._local
+
+    def flow_to(self, remote: Address) -> Flow:
+        """As `Endpoint.flow_to`."""
+        return Flow(transport=Transport.UDP, local=self._local, remote=remote)
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send into the void."""
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        self._receive = lambda data, flow: None
+
+
+def _address(written: str) -> Address:
+    host, port = split_host_port(written)
+    return Address(host, port or 0)
