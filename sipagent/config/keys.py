@@ -42,7 +42,7 @@ def _ways_out(missing: list[str], leg: str) -> str:
     local = f"--local={leg}: an engine on this machine takes its place" if leg else "--local: no keys, no cloud"
     return (
         f"no API key for {' and '.join(NAMES[name] for name in missing)}; do one of these:\n"
-        f"  - set {' and '.join(variables)} in the environment ({variables[0]}_FILE may name a file with the key)\n"
+        f"  - set {' and '.join(variables)} in the environment ({variables[0]}_FILE may name a file)\n"
         f"  - write api_key = ... under {sections} in sip.conf\n"
         f"  - start with {local}"
     )

@@ -42,7 +42,8 @@ SECTIONS: Mapping[str, type[Any]] = {
     "console": Console,
 }
 READERS: Mapping[str, Mapping[str, Reader[Any]]] = {kind: readers_of(section) for kind, section in SECTIONS.items()}
-REQUIRED = {"account": ("registrar", "username")}
+REQUIRED = {"account": (("registrar",), ("username",)), "trunk": (("peers", "host"),)}
+"""By kind, the keys without which a section is useless; one of each group is enough."""
 NAMED = {"account", "trunk"}
 """Kinds whose sections must have a name; [agent] may have one, the others have none."""
 MAY_BE_NAMED = NAMED | {"agent"}
@@ -195,16 +196,15 @@ class _Loader:
             written = self._expanded(entry, section)
             if written:
                 self._read(entry, options[entry.key], written, found)
-        written_keys = {entry.key for entry in section.entries}
-        missing = [key for key in REQUIRED.get(section.kind, ()) if key not in found]
-        for key in missing:
-            if key not in written_keys or not self._blamed(section, key):
-                self._complain(section.place, f'{section.title} needs "{key}"')
-        return None if missing else SECTIONS[section.kind](**found)
+        lacking = [group for group in REQUIRED.get(section.kind, ()) if not found.keys() & set(group)]
+        for group in lacking:
+            if not self._blamed(section, group):
+                self._complain(section.place, f"{section.title} needs " + " or ".join(f'"{key}"' for key in group))
+        return None if lacking else SECTIONS[section.kind](**found)
 
-    def _blamed(self, section: Section, key: str) -> bool:
-        """Tell whether the entry for `key` has been complained about already."""
-        places = {entry.place for entry in section.entries if entry.key == key}
+    def _blamed(self, section: Section, keys: Iterable[str]) -> bool:
+        """Tell whether an entry of these keys has been complained about already."""
+        places = {entry.place for entry in section.entries if entry.key in keys}
         unset = self._unset.get((section.kind, section.name), [])
         return any(problem.place in places for problem in (*self.problems, *unset))
 

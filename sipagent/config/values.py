@@ -244,7 +244,7 @@ def provider_url(path: str) -> Reader[str]:
 
     def read(written: str) -> str:
         url = written.rstrip("/")
-        found = re.fullmatch(r"(?:https?|wss?)://[^\s/?#@]+([^\s?#]*)", url, re.IGNORECASE)
+        found = re.fullmatch(r"(?:https?|wss?)://[^\s/?#@]+((?:/[^\s?#]*)?)", url, re.IGNORECASE)
         if found is None:
             raise ValueError("is a URL that begins with https://, http://, wss:// or ws://")
         if not found[1].endswith(path) or (not path and found[1]):

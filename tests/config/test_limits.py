@@ -1,0 +1,77 @@
+"""What this version does not do yet is said; what it cannot do at all is refused."""
+
+import pytest
+
+from sipagent.config import Configuration, load_text
+from sipagent.config.limits import require_available, unavailable
+from sipagent.errors import ConfigurationError
+
+OFFICE = "[account office]\nregistrar = sip:pbx.example.com\nusername = 6001\n"
+
+
+def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
+    assert unavailable(Configuration()) == []
+    require_available(Configuration())
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (
+            "[general]\ncodecs = ulaw,g722",
+            "[general] codecs: g722 is not built yet and is neither offered nor accepted",
+        ),
+        ("[general]\ntransports = udp,tcp", "[general] transports: tcp is not built yet; only udp listens"),
+        ("[general]\nnat = strict", "[general] nat = strict is not built yet; nat = auto is in force"),
+        ("[general]\nrtp = shared", "[general] rtp = shared is not built yet; every call has a port of its own"),
+        (
+            "[general]\nstun_server = stun.example.com",
+            "[general] stun_server is not asked yet; write your public address as external_address",
+        ),
+        (f"{OFFICE}srtp = offer", "[account office] srtp = offer is not built yet; speech is not encrypted"),
+        (
+            f"{OFFICE}dtmf = info",
+            "[account office] dtmf = info is not built yet; digits are read from telephone-event (RFC 4733)",
+        ),
+        (
+            "[trunk t]\nhost = t.example.com\ncodecs = alaw,opus",
+            "[trunk t] codecs: opus is not built yet and is neither offered nor accepted",
+        ),
+        ("[transfer]\nreception = 1000", "[transfer] is not built yet; calls stay where they are"),
+        ("[record]\ncalls = ogg", "[record] calls = ogg is not built yet; calls are recorded as WAV"),
+        ("[record]\nannounce = x", "[record] announce is not built yet; put the announcement into the greeting"),
+        ("[console]", "[console] is not built yet; nothing listens there"),
+        (
+            "[agent sales]\nturn_detection = local",
+            "[agent sales] turn_detection = local is not built yet; server_vad is in force",
+        ),
+    ],
+)
+def test_what_is_left_out_is_said_with_what_happens_instead(text: str, note: str) -> None:
+    configuration = load_text(text, {})
+    assert unavailable(configuration) == [note]
+    require_available(configuration)
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("[general]\ntransports = tls", "[general] transports: this version speaks SIP over udp only; add udp"),
+        ("[general]\ncodecs = opus", "[general] codecs: this version speaks ulaw and alaw only; add one of them"),
+        (f"{OFFICE}transport = tls", "[account office] transport = tls is not built yet; write udp"),
+        (
+            f"{OFFICE}srtp = require",
+            "[account office] srtp = require is not built yet: speech would not be encrypted; write off if it need not be",
+        ),
+        (
+            f"{OFFICE}codecs = g722",
+            "[account office] codecs: this version speaks ulaw and alaw only; add one of them",
+        ),
+        ("[agent]\npipeline = realtime", "[agent] pipeline = realtime is not built yet; write half-cascade or echo"),
+    ],
+)
+def test_what_has_no_stand_in_is_refused(text: str, refusal: str) -> None:
+    configuration = load_text(text, {})
+    with pytest.raises(ConfigurationError) as caught:
+        require_available(configuration)
+    assert str(caught.value) == refusal
