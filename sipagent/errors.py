@@ -5,6 +5,7 @@
      ├── LocalProtocolError     our own caller broke a rule of the protocol machine; names the state and the input
      ├── NotAcceptable          an offer has nothing we can speak (SIP 488)
      ├── CallFailed             a call could not be set up, or broke; carries the SIP code and reason
+     ├── NoPortFree             every RTP port is taken (SIP 503)
      ├── RegistrationError      the registrar said no; carries its own words (exit 3)
      ├── ProviderError          a provider refused, vanished or fell silent
      ├── CaptureError           a capture cannot be read or replayed; says what is missing (exit 2)
@@ -57,6 +58,10 @@ class ProviderError(SipagentError):
         super().__init__(f"{provider}: {message}")
         self.provider = provider
         self.status = status
+
+
+class NoPortFree(SipagentError):
+    """Every RTP port is taken: the call is refused with 503. The text names the range and how to widen it."""
 
 
 class CaptureError(SipagentError):
