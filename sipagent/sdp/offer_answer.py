@@ -104,9 +104,8 @@ def make_offer(local: LocalMedia, previous: bytes | None = None) -> bytes:
     if previous is None:
         return _session(local, (_audio(local, _formats(local.codecs)),)).serialise()
     before = SessionDescription.parse(previous)
-    ours = next((index for index, media in enumerate(before.media) if media.media == "audio" and media.port), None)
-    if ours is None:
-        return _session(local, (*map(_refused, before.media), _audio(local, _formats(local.codecs)))).serialise()
+    audio = [index for index, media in enumerate(before.media) if media.media == "audio"]
+    ours = next((index for index in audio if before.media[index].port), audio[0])
     event_types = _types_of(before.media[ours], _EVENT)
     formats = _formats(local.codecs, event_types[0] if event_types else _EVENT_TYPE)
     media = [_audio(local, formats) if index == ours else _refused(line) for index, line in enumerate(before.media)]
