@@ -102,7 +102,7 @@ def _impossible_on_line(title: str, line: Account | Trunk) -> Iterator[str]:
     if line.transport not in TRANSPORTS:
         yield f"{title} transport = {line.transport.value.lower()} is not built yet; write udp"
     if line.srtp is Srtp.REQUIRE:
-        yield f"{title} srtp = require is not built yet: speech would not be encrypted; write off if it need not be"
+        yield f"{title} srtp = require is not built yet: speech would be in the clear; write off if it may"
     if line.codecs and not CODECS & set(line.codecs):
         yield f"{title} codecs: this version speaks ulaw and alaw only; add one of them"
 

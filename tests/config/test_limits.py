@@ -61,7 +61,7 @@ def test_what_is_left_out_is_said_with_what_happens_instead(text: str, note: str
         (f"{OFFICE}transport = tls", "[account office] transport = tls is not built yet; write udp"),
         (
             f"{OFFICE}srtp = require",
-            "[account office] srtp = require is not built yet: speech would not be encrypted; write off if it need not be",
+            "[account office] srtp = require is not built yet: speech would be in the clear; write off if it may",
         ),
         (
             f"{OFFICE}codecs = g722",
