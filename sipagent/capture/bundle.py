@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,10 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """A bundle in memory. `datagrams` are those of the capture file, in its order."""
+    """A bundle in memory. `datagrams` are those of the capture file, in its order.
+
+    Where a killed process left more of the journal than of the capture file, the journal ends with the latter.
+    """
 
     header: Record
     records: tuple[Record, ...]
@@ -87,7 +91,8 @@ class Capture:
             datagrams = tuple(pcap.read(bundle.pcap))
         except OSError as error:
             raise CaptureError(f"{bundle.pcap}: {error.strerror}") from error
-        return cls(header=records[0], records=records[1:], datagrams=datagrams)
+        kept = takewhile(lambda record: _datagrams_needed(record) <= len(datagrams), records[1:])
+        return cls(header=records[0], records=tuple(kept), datagrams=datagrams)
 
 
 class BundleWriter:
@@ -276,6 +281,7 @@ def _tick_record(record: TickRecord, first_packet: int, time: float) -> Record:
         time=time,
         kind="tick",
         data={
+            "leg": record.leg,
             "tick": record.tick,
             "now": record.now,
             "commands": record.commands,
@@ -291,6 +297,17 @@ def _masked(line: str, secret: str) -> str:
     for form in (json.dumps(quoted, ensure_ascii=False)[1:-1], quoted):
         line = line.replace(form, MASK)
     return line
+
+
+def _datagrams_needed(record: Record) -> int:
+    """How long the capture file must be for this record to be played."""
+    match record.kind:
+        case "sip":
+            return int(record.data["pcap"]) + 1
+        case "tick":
+            return int(record.data["pcap"]) + len(record.data["arrivals"])
+        case _:
+            return 0
 
 
 def _file_name(call_id: str) -> str:

@@ -136,6 +136,11 @@ def test_a_journal_without_capture_file_says_so(bundle: Bundle) -> None:
         Capture.load(bundle)
 
 
+def test_a_capture_file_that_a_killed_process_left_short_ends_the_journal_with_it(bundle: Bundle) -> None:
+    bundle.pcap.write_bytes(bundle.pcap.read_bytes()[:-400])
+    assert [record.kind for record in Capture.load(bundle).records] == ["sip", "id", "leg", "open", "frame", "tick"]
+
+
 def test_a_directory_of_captures_keeps_each_call_under_a_name_of_its_own(tmp_path: Path) -> None:
     captures = CaptureDirectory(tmp_path / "captures", clock=lambda: 10.0, configuration={"agent": "voxi"})
     for call_id in ("a84b4c76e66710@pc33.example.com", "../../etc/passwd"):

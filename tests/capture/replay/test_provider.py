@@ -13,7 +13,7 @@ from sipagent.testing.clock import VirtualLoop, run
 Step = tuple[str, dict[str, object]]
 OPEN: Step = ("open", {"provider": "openai", "url": "wss://api.example.com"})
 GONE: Step = ("close", {"provider": "openai", "code": 1012, "reason": "restart", "clean": True})
-REFUSED: Step = ("refused", {"provider": "openai", "text": "openai: the upgrade was refused with HTTP 401", "status": 401})
+REFUSED: Step = ("refused", {"provider": "openai", "text": "openai: refused with HTTP 401", "status": 401})
 
 
 def frame(text: str) -> Step:
@@ -60,7 +60,7 @@ def test_what_was_refused_is_refused_again_and_the_next_attempt_is_the_next_of_t
         provider = PlayedProvider()
         play(provider, REFUSED, OPEN, frame("second socket"), GONE)
         first, second = provider.socket("openai"), provider.socket("openai")
-        with pytest.raises(ProviderError, match=r"^openai: the upgrade was refused with HTTP 401$") as refusal:
+        with pytest.raises(ProviderError, match=r"^openai: refused with HTTP 401$") as refusal:
             await first.open("wss://elsewhere", {})
         assert refusal.value.status == 401
         await second.open("wss://elsewhere", {})

@@ -1,0 +1,77 @@
+"""The world of a replay: ids, datagrams, provider frames and media ticks come from the journal, nothing from outside.
+
+    journal ─► Stage.script() ─► VirtualLoop.play ─► the phone, which cannot tell
+                   │
+                   ├─ id     ─► what `ids` draws, in the order of each kind
+                   ├─ sip    ─► the endpoint's receiver
+                   ├─ open, refused, frame, close ─► the providers' sockets
+                   └─ tick   ─► Media.tick with the same commands and arrivals, and its events to the leg
+
+What the phone sends goes nowhere: its tap keeps what is compared.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from sipagent.capture.bundle import Capture
+from sipagent.capture.journal import Record
+from sipagent.capture.replay.ids import PlayedIds
+from sipagent.capture.replay.media import PlayedPlane
+from sipagent.capture.replay.provider import PlayedProvider
+from sipagent.capture.replay.signalling import PlayedEndpoint
+from sipagent.world import World
+
+
+class Stage:
+    """Plays the journal of one capture to a phone that was built on its `world`."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+        self._ids = PlayedIds(capture.records)
+        self._endpoint = PlayedEndpoint(capture)
+        self._plane = PlayedPlane(capture)
+        self._providers: defaultdict[str, PlayedProvider] = defaultdict(PlayedProvider)
+        self.over = asyncio.Event()
+        """The whole journal has been played."""
+
+    @property
+    def world(self) -> World:
+        """What the phone takes for the machine it runs on."""
+        return World(
+            ids=self._ids,
+            open_endpoint=self._endpoint.open,
+            resolve=self._endpoint.resolve,
+            media=self._plane,
+            open_socket=lambda name: self._providers[name].socket(name),
+            media_host=self._plane.host,
+        )
+
+    def script(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        """Return the journal as steps in time, and at the end a last one that sets `over`."""
+        time = self._capture.header.time
+        for record in self._capture.records:
+            time = record.time
+            if (step := self._step(record)) is not None:
+                yield time, step
+        yield time, self._finish
+
+    def _step(self, record: Record) -> Callable[[], None] | None:
+        """Return what a record does when it is played; None for what is there for people to read."""
+        data = record.data
+        match record.kind:
+            case "sip":
+                datagram = self._capture.datagrams[data["pcap"]]
+                return lambda: self._endpoint.play(datagram, data)
+            case "open" | "refused" | "frame" | "close":
+                provider = self._providers[data["provider"]]
+                return lambda: provider.play(record.kind, data)
+            case "tick":
+                return lambda: self._plane.tick(data)
+            case _:
+                return None
+
+    def _finish(self) -> None:
+        for provider in self._providers.values():
+            provider.finish()
+        self.over.set()
