@@ -1,0 +1,283 @@
+"""The user agent core (RFC 3261 section 8): gives each message to the transaction, call or registration it is for.
+
+    datagram ─► receive ─► TransactionLayer ─► InviteSession, Registration ─► outputs ─► driver
+
+It knows no socket and no clock: the driver calls `receive` and `handle_timer`, and drains `outputs` after every call
+into the core, its own verbs included. Nothing that a peer sends raises.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from sipagent.sip.admission import Admission, Verdict
+from sipagent.sip.capabilities import ACCEPT, ALLOW, SUPPORTED, refusal
+from sipagent.sip.flow import Address, Flow
+from sipagent.sip.identity import Identity
+from sipagent.sip.ids import Ids
+from sipagent.sip.invite import InviteSession
+from sipagent.sip.layer import TransactionLayer
+from sipagent.sip.message import Field, Flaw, Request, Response, answerable, check, parse, response_to
+from sipagent.sip.outputs import CallerTurnedAway, Invited, Output
+from sipagent.sip.registration import Registration
+from sipagent.sip.transaction import ServerTransaction
+from sipagent.sip.uri import Uri
+
+
+class UserAgent:
+    """All that one phone says and hears in SIP, over any number of flows.
+
+    `product` is what User-Agent and Server headers say; empty leaves them out.
+    """
+
+    def __init__(self, *, ids: Ids, admission: Admission, user_agent: str = "sipagent") -> None:
+        self._ids = ids
+        self._admission = admission
+        self._layer = TransactionLayer(user_agent)
+        self._sessions: dict[tuple[str, str], InviteSession] = {}
+        self._registrations: list[Registration] = []
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What was dropped or odd, by reason."""
+        return self._layer.counters
+
+    @property
+    def idle(self) -> bool:
+        """Whether no transaction, call or registration is left."""
+        return self._layer.idle and not self._sessions and not self._registrations
+
+    # ---- the driver's side
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take one datagram (or one message of a stream) that came over `flow`."""
+        message = parse(data)
+        if isinstance(message, Response):
+            self._layer.receive_response(message, now)
+        elif message is not None:
+            self._receive_request(message, flow, now)
+        elif data.strip(b"\r\n\0"):
+            self.counters["not-sip"] += 1
+        else:
+            self.counters["keep-alive"] += 1
+
+    def handle_timer(self, now: float) -> None:
+        self._layer.handle_timer(now)
+
+    def next_timer(self) -> float | None:
+        return self._layer.schedule.next()
+
+    def outputs(self) -> list[Output]:
+        """Drain what is to be sent and told, in order."""
+        return self._layer.outputs()
+
+    def transport_failed(self, flow: Flow, now: float) -> None:
+        """The network would not take what was sent over `flow`; requests waiting there fail with 503."""
+        self._layer.transport_failed(flow, now)
+
+    def register(
+        self,
+        *,
+        identity: Identity,
+        registrar: Uri,
+        flow: Flow,
+        expires: int,
+        now: float,
+        contact: Address | None = None,
+    ) -> Registration:
+        """Register, and stay registered. `contact` is where callers reach us, if not at the local address of `flow`."""
+        registration = Registration(
+            layer=self._layer,
+            ids=self._ids,
+            identity=identity,
+            registrar=registrar,
+            flow=flow,
+            contact=contact or flow.local,
+            expires=expires,
+            closed=self._forget_registration,
+        )
+        self._registrations.append(registration)
+        self._admission.trust_host(flow.remote.host)
+        self._admission.trust_contact(registration.token)
+        registration.start(now)
+        return registration
+
+    def invite(
+        self,
+        *,
+        target: Uri,
+        flow: Flow,
+        identity: Identity,
+        offer: bytes | None,
+        now: float,
+        contact: Uri | None = None,
+        headers: Iterable[Field] = (),
+    ) -> InviteSession:
+        """Call `target` over `flow`. Without an offer, `Answered` brings one, for `acknowledge` to answer."""
+        session = InviteSession.calling(
+            target=target,
+            flow=flow,
+            identity=identity,
+            contact=contact or self.contact(flow),
+            offer=offer,
+            headers=headers,
+            layer=self._layer,
+            ids=self._ids,
+            ended=self._forget_session,
+            now=now,
+        )
+        self._sessions[session.call_id, session.local_tag] = session
+        return session
+
+    def contact(self, flow: Flow) -> Uri:
+        """What our Contact says over a flow: the registered one where its registrar is the peer, else our address."""
+        registration = self._registration_at(flow)
+        if registration is not None:
+            return registration.contact
+        return Uri(user="sipagent", host=flow.local.host, port=flow.local.port)
+
+    # ---- requests
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        flaw = check(request)
+        if flaw is not None:
+            self._refuse_mangled(request, flaw, flow)
+        elif request.method == "ACK":
+            self._receive_ack(request, now)
+        elif (transaction := self._layer.server(request)) is not None:
+            self._layer.receive_again(transaction, request, now)
+        elif request.method == "CANCEL":
+            self._receive_cancel(request, flow, now)
+        elif (session := self._session_of(request)) is not None:
+            self._receive_in_dialog(session, request, flow, now)
+        elif self._admitted(request, flow, now):
+            self._receive_new(request, flow, now)
+
+    def _refuse_mangled(self, request: Request, flaw: Flaw, flow: Flow) -> None:
+        """Tell the sender what is wrong, without a transaction (RFC 3261 section 8.2.7), unless it is a stranger."""
+        self.counters["request-mangled"] += 1
+        welcome = self._admission.judge(request, flow) is not Verdict.DROP
+        if request.method != "ACK" and welcome and answerable(request):
+            tag = self._ids.token("tag", request.call_id)
+            response = response_to(request, flaw.code, source=flow.remote, reason=flaw.reason, to_tag=tag)
+            self._layer.send(response, flow)
+
+    def _receive_ack(self, request: Request, now: float) -> None:
+        """An ACK ends a failure's transaction, or confirms a 2xx."""
+        transaction = self._layer.server(request)
+        if transaction is not None and not self._layer.receive_again(transaction, request, now):
+            return
+        session = self._session_of(request) or self._session_awaiting(request)
+        if session is None:
+            self.counters["ack-unexpected"] += 1
+        else:
+            session.receive_ack(request, now)
+
+    def _session_awaiting(self, request: Request) -> InviteSession | None:
+        """Some phones (pyVoIP) make up the To tag of their ACK: Call-ID and CSeq are as good."""
+        for session in self._sessions.values():
+            if session.call_id == request.call_id and session.awaits(request.cseq.number):
+                self.counters["ack-by-call-id"] += 1
+                return session
+        return None
+
+    def _receive_cancel(self, request: Request, flow: Flow, now: float) -> None:
+        """200 to the CANCEL, 487 to its INVITE if that is still open (RFC 3261 section 9.2)."""
+        cancelled = self._layer.server(request, method="INVITE")
+        if cancelled is None and not self._admitted(request, flow, now):
+            return
+        transaction = self._layer.serve(request, flow, now)
+        self._answer(transaction, 481 if cancelled is None else 200, now)
+        for session in list(self._sessions.values()):
+            if cancelled is not None and session.answers(cancelled):
+                session.receive_cancel(now)
+
+    def _session_of(self, request: Request) -> InviteSession | None:
+        session = self._sessions.get((request.call_id, request.to.tag)) if request.to.tag else None
+        return session if session is not None and session.owns(request) else None
+
+    def _receive_in_dialog(self, session: InviteSession, request: Request, flow: Flow, now: float) -> None:
+        transaction = self._layer.serve(request, flow, now)
+        if (refused := refusal(request)) is not None:
+            flaw, headers = refused
+            self._answer(transaction, flaw.code, now, headers)
+        elif request.method in ("INVITE", "BYE"):
+            session.receive_request(transaction, now)
+        else:
+            self._answer_outright(transaction, now)
+
+    def _receive_new(self, request: Request, flow: Flow, now: float) -> None:
+        """Inspect a request outside any dialog in the order of RFC 3261 section 8.2, and serve it."""
+        merged = self._layer.merged(request)
+        transaction = self._layer.serve(request, flow, now)
+        if (refused := refusal(request)) is not None:
+            flaw, headers = refused
+            self._answer(transaction, flaw.code, now, headers)
+        elif merged:
+            self._answer(transaction, 482, now)
+        elif request.to.tag or request.method == "BYE":
+            self._answer(transaction, 481, now)
+        elif request.method == "INVITE":
+            self._receive_invite(transaction, now)
+        else:
+            self._answer_outright(transaction, now)
+
+    def _receive_invite(self, transaction: ServerTransaction, now: float) -> None:
+        registration = self._registration_of(transaction)
+        try:
+            session = InviteSession.called(
+                transaction,
+                layer=self._layer,
+                ids=self._ids,
+                contact=self.contact(transaction.flow),
+                account=registration.identity.account if registration else "",
+                ended=self._forget_session,
+            )
+        except ValueError:
+            self._answer(transaction, 400, now, reason="Bad Contact or Record-Route")
+            return
+        self._sessions[session.call_id, session.local_tag] = session
+        self._layer.respond(transaction, 100, now)
+        self._layer.emit(Invited(session=session, offer=transaction.request.content))
+
+    def _answer_outright(self, transaction: ServerTransaction, now: float) -> None:
+        """OPTIONS is told what we can (section 11.2); a NOTIFY that nobody asked for is welcome all the same."""
+        capabilities = (ALLOW, ACCEPT, SUPPORTED) if transaction.request.method == "OPTIONS" else ()
+        self._answer(transaction, 200, now, capabilities)
+
+    def _answer(
+        self, transaction: ServerTransaction, code: int, now: float, headers: Iterable[Field] = (), *, reason: str = ""
+    ) -> None:
+        tag = self._ids.token("tag", transaction.request.call_id)
+        self._layer.respond(transaction, code, now, reason=reason, to_tag=tag, headers=headers)
+
+    # ---- who may
+
+    def _admitted(self, request: Request, flow: Flow, now: float) -> bool:
+        verdict = self._admission.judge(request, flow)
+        if verdict is Verdict.ACCEPT:
+            return True
+        self.counters["turned-away"] += 1
+        if self._admission.first_time(flow):
+            cure = self._admission.cure(flow)
+            self._layer.emit(CallerTurnedAway(source=flow.remote, method=request.method, verdict=verdict, cure=cure))
+        if verdict is Verdict.REJECT:
+            self._answer(self._layer.serve(request, flow, now), 403, now)
+        return False
+
+    def _registration_of(self, transaction: ServerTransaction) -> Registration | None:
+        """The registration that a caller found us by: the one whose Contact was called, else whose registrar calls."""
+        called = transaction.request.target.user
+        by_contact = (item for item in self._registrations if item.token == called)
+        return next(by_contact, None) or self._registration_at(transaction.flow)
+
+    def _registration_at(self, flow: Flow) -> Registration | None:
+        return next((item for item in self._registrations if item.flow.remote.host == flow.remote.host), None)
+
+    # ---- what is over
+
+    def _forget_session(self, session: InviteSession) -> None:
+        self._sessions.pop((session.call_id, session.local_tag), None)
+
+    def _forget_registration(self, registration: Registration) -> None:
+        self._registrations.remove(registration)
+        self._admission.distrust_contact(registration.token)

@@ -1,0 +1,210 @@
+"""The transaction layer (RFC 3261 section 17): finds the transaction of a message, keeps their time, sends for them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from sipagent.sip.flow import Flow
+from sipagent.sip.message import Field, Request, Response, response_to
+from sipagent.sip.outputs import Output, Send
+from sipagent.sip.timers import Machine, Schedule
+from sipagent.sip.transaction import (
+    ClientTransaction,
+    Failed,
+    Passed,
+    ServerTransaction,
+    State,
+    Transmit,
+    client_key,
+    server_key,
+)
+
+
+class TransactionUser(Protocol):
+    """Who sent a request, and is told what became of it."""
+
+    def receive_response(self, response: Response, request: Request, now: float) -> None:
+        """Take a response, provisional ones and repeated 2xx of an INVITE included."""
+
+    def request_failed(self, request: Request, code: int, now: float) -> None:
+        """Nobody answered (408), or the request could not be sent (503)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request on its way: its transaction, the request as its user knows it, and the user."""
+
+    transaction: ClientTransaction
+    request: Request
+    user: TransactionUser
+
+
+class TransactionLayer:
+    """All transactions of a user agent, and the one queue of what leaves it.
+
+    `product` goes into User-Agent and Server headers; empty leaves them out.
+    """
+
+    def __init__(self, product: str = "") -> None:
+        self._product = product
+        self.counters: Counter[str] = Counter()
+        self.schedule = Schedule()
+        self._outputs: list[Output] = []
+        self._clients: dict[tuple[str, ...], _Sent] = {}
+        self._servers: dict[tuple[str, ...], ServerTransaction] = {}
+        self._requests: dict[tuple[str, ...], ServerTransaction] = {}
+
+    # ---- what leaves
+
+    def emit(self, output: Output) -> None:
+        self._outputs.append(output)
+
+    def send(self, message: Request | Response, flow: Flow) -> None:
+        """Send a message outside any transaction: the ACK of a 2xx, a response to what has no transaction."""
+        self.emit(Send(data=bytes(message), flow=flow, call_id=message.call_id))
+
+    def outputs(self) -> list[Output]:
+        drained, self._outputs = self._outputs, []
+        return drained
+
+    # ---- client transactions
+
+    def request(self, request: Request, flow: Flow, user: TransactionUser, now: float) -> None:
+        """Send a request, and tell `user` what becomes of it."""
+        headers = request.headers + self._product_header("User-Agent")
+        transaction = ClientTransaction(replace(request, headers=headers), flow, now)
+        self._clients[transaction.key] = _Sent(transaction, request, user)
+        self._run_client(self._clients[transaction.key], now)
+
+    def receive_response(self, response: Response, now: float) -> None:
+        """Give a response to its transaction; one that nobody waits for is counted and dropped."""
+        sent = self._find_client(response)
+        if sent is None:
+            self.counters["response-unexpected"] += 1
+        else:
+            sent.transaction.receive(response, now)
+            self._run_client(sent, now)
+
+    def transport_failed(self, flow: Flow, now: float) -> None:
+        """The network would not take what was sent over `flow`: every request waiting there has failed."""
+        for sent in list(self._clients.values()):
+            if sent.transaction.flow == flow:
+                sent.transaction.transport_failed(now)
+                self._run_client(sent, now)
+
+    def abandon(self, request: Request) -> None:
+        """Forget the transaction of a request; whatever still comes for it is dropped (RFC 3261 section 9.1)."""
+        self._clients.pop(client_key(request), None)
+
+    def _find_client(self, response: Response) -> "_Sent | None":
+        # A second Via means that it was not meant for us (RFC 3261 section 8.1.3.3).
+        if response.flaw is not None or len(response.headers.values("via")) != 1:
+            return None
+        try:
+            sent = self._clients.get(client_key(response))
+            return sent if sent is not None and response.to is not None else None
+        except ValueError:
+            return None
+
+    def _run_client(self, sent: "_Sent", now: float) -> None:
+        transaction = sent.transaction
+        if transaction.state is State.TERMINATED:
+            self._clients.pop(transaction.key, None)
+        self.schedule.update(transaction)
+        for output in transaction.outputs():
+            if isinstance(output, Transmit):
+                self.emit(Send(data=output.data, flow=transaction.flow, call_id=transaction.request.call_id))
+            elif isinstance(output, Failed):
+                sent.user.request_failed(sent.request, output.code, now)
+            elif isinstance(output.message, Response):
+                sent.user.receive_response(output.message, sent.request, now)
+
+    # ---- server transactions
+
+    def serve(self, request: Request, flow: Flow, now: float) -> ServerTransaction:
+        """Open the transaction of a new request."""
+        transaction = ServerTransaction(request, flow, now)
+        self._servers[transaction.key] = transaction
+        self._requests.setdefault(_identity(request), transaction)
+        self._run_server(transaction)
+        return transaction
+
+    def server(self, request: Request, method: str = "") -> ServerTransaction | None:
+        """The transaction that `request` repeats, acknowledges or, with method="INVITE", cancels."""
+        return self._servers.get(server_key(request, method))
+
+    def merged(self, request: Request) -> bool:
+        """Whether this request has come to us on another way already (RFC 3261 section 8.2.2.2)."""
+        return not request.to.tag and _identity(request) in self._requests
+
+    def receive_again(self, transaction: ServerTransaction, request: Request, now: float) -> bool:
+        """Give a repeated request or an ACK to its transaction; true for the ACK of a 2xx, which is the session's."""
+        transaction.receive(request, now)
+        return self._run_server(transaction)
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        code: int,
+        now: float,
+        *,
+        reason: str = "",
+        to_tag: str = "",
+        headers: Iterable[Field] = (),
+        body: bytes = b"",
+    ) -> None:
+        """Answer a request over the flow that it came by."""
+        source = transaction.flow.remote
+        headers = (*headers, *self._product_header("Server"))
+        response = response_to(
+            transaction.request, code, source=source, reason=reason, to_tag=to_tag, headers=headers, body=body
+        )
+        transaction.respond(response, now)
+        self._run_server(transaction)
+
+    def _run_server(self, transaction: ServerTransaction) -> bool:
+        if transaction.state is State.TERMINATED:
+            self._servers.pop(transaction.key, None)
+            if self._requests.get(_identity(transaction.request)) is transaction:
+                del self._requests[_identity(transaction.request)]
+        self.schedule.update(transaction)
+        passed = False
+        for output in transaction.outputs():
+            if isinstance(output, Transmit):
+                self.emit(Send(data=output.data, flow=transaction.flow, call_id=transaction.request.call_id))
+            elif isinstance(output, Passed):
+                passed = True
+            else:
+                self.counters["failure-not-acknowledged"] += 1
+        return passed
+
+    # ---- time
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due, of transactions and of every other machine in the schedule."""
+        while (machine := self.schedule.pop_due(now)) is not None:
+            machine.handle_timer(now)
+            self._settle(machine, now)
+
+    def _settle(self, machine: Machine, now: float) -> None:
+        if isinstance(machine, ServerTransaction):
+            self._run_server(machine)
+        elif isinstance(machine, ClientTransaction):
+            if (sent := self._clients.get(machine.key)) is not None:
+                self._run_client(sent, now)
+        else:
+            self.schedule.update(machine)
+
+    def _product_header(self, name: str) -> tuple[Field, ...]:
+        return ((name, self._product),) if self._product else ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no transaction is left."""
+        return not self._clients and not self._servers
+
+
+def _identity(request: Request) -> tuple[str, ...]:
+    """What the copies of a forked request have in common (RFC 3261 section 8.2.2.2)."""
+    return request.from_.tag, request.call_id, str(request.cseq)

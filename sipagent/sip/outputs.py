@@ -1,0 +1,156 @@
+"""What the SIP core gives its driver: datagrams to send, and what happened to calls and registrations."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sipagent.sip.flow import Address, Flow
+
+if TYPE_CHECKING:
+    from sipagent.sip.admission import Verdict
+    from sipagent.sip.invite import InviteSession
+    from sipagent.sip.registration import Registration
+
+Side = Literal["caller", "us", "network"]
+"""Who ended a call; "caller" is the far end, whichever side dialled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """One message for the network. `call_id` is its Call-ID, for journals."""
+
+    data: bytes
+    flow: Flow
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """Somebody calls; 100 has left. `offer` is the SDP of the INVITE, None for a delayed offer."""
+
+    session: "InviteSession"
+    offer: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """The ACK of our first 200 has come. `answer` is its SDP, when our 200 carried the offer."""
+
+    session: "InviteSession"
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReOffered:
+    """A re-INVITE: to be met with `answer_offer` or `refuse_offer`. Without an offer, our 200 carries one."""
+
+    session: "InviteSession"
+    offer: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReAnswered:
+    """The ACK of a re-INVITE without an offer has come. `answer` is the answer to the offer of our 200."""
+
+    session: "InviteSession"
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A provisional response to our INVITE, 100 excepted. `body` is early SDP, if any."""
+
+    session: "InviteSession"
+    code: int
+    reason: str
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Our call was answered. `body` is the answer, or, when we made no offer, the offer (see `acknowledge`)."""
+
+    session: "InviteSession"
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Our call failed: the server's code and words, or 408 for no answer at all and 503 for no way to send."""
+
+    session: "InviteSession"
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """An INVITE was taken back before it was answered: by the caller, or by our `cancel`."""
+
+    session: "InviteSession"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A call that stood is over."""
+
+    session: "InviteSession"
+    by: Side
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationSucceeded:
+    """The registrar granted `expires` seconds. `observed` is the address it saw us at (RFC 3581), if it said so."""
+
+    registration: "Registration"
+    expires: int
+    observed: Address | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRefused:
+    """The registrar refused, in its own words, or did not answer (408). `hint` is the likely cause and its cure.
+
+    We try again in `retry_after` seconds.
+    """
+
+    registration: "Registration"
+    code: int
+    reason: str
+    hint: str
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationEnded:
+    """`unregister` is through: the binding is removed, or the registrar would not hear of it."""
+
+    registration: "Registration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerTurnedAway:
+    """The first request from an address that may not ring. `cure` is the line of sip.conf that would let it in."""
+
+    source: Address
+    method: str
+    verdict: "Verdict"
+    cure: str
+
+
+Output = (
+    Send
+    | Invited
+    | Acknowledged
+    | ReOffered
+    | ReAnswered
+    | Progress
+    | Answered
+    | Refused
+    | Cancelled
+    | Ended
+    | RegistrationSucceeded
+    | RegistrationRefused
+    | RegistrationEnded
+    | CallerTurnedAway
+)
