@@ -1,14 +1,30 @@
 """Registering with a real Asterisk: the way in, the refusals, and what happens when the PBX dies."""
 
+import re
 from pathlib import Path
-
-import pytest
 
 from tests.interop.conftest import StartAgent, StartPhone
 from tests.interop.peers import sound
 from tests.interop.peers.asterisk import Asterisk
 from tests.interop.peers.baresip import Phone
-from tests.interop.peers.sipagent import REGISTERED
+from tests.interop.peers.sipagent import HOST, PORT, REGISTERED
+from tests.interop.peers.sound import Sound
+
+EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"
+TRANSPORT_AND_CALLER = """
+[udp]
+type = transport
+protocol = udp
+bind = @ADDR@:@SIP@
+
+[6002]
+type = endpoint
+context = default
+disallow = all
+allow = ulaw
+direct_media = no
+
+"""
 
 
 def test_it_registers_and_is_gone_from_the_pbx_when_it_ends(asterisk: Asterisk, agent: StartAgent) -> None:
@@ -42,8 +58,30 @@ def test_check_online_says_that_the_registrar_took_us(asterisk: Asterisk, agent:
     assert phone.wait() == 0, phone.log
 
 
-def test_sip_conf_example_registers_with_its_own_pbx_half(tmp_path: Path, agent: StartAgent) -> None:
-    pytest.fail("waits for sip.conf.example")
+def test_sip_conf_example_registers_with_its_own_pbx_half_and_is_called(
+    tmp_path: Path, agent: StartAgent, phone: StartPhone
+) -> None:
+    """The file as it is shipped; only the address of the PBX and our own port are changed."""
+    example = EXAMPLE.read_text().replace("pbx.example.com", "127.0.0.1:5060")
+    pbx_half = {
+        "pjsip.conf": TRANSPORT_AND_CALLER + _marked("pjsip.conf", example),
+        "extensions.conf": "[default]\n" + _marked("extensions.conf", example),
+    }
+    with Asterisk(tmp_path / "pbx", conf=pbx_half):
+        callee = agent("--local", "--set", f"general.bind={HOST}:{PORT}", conf=example)
+        callee.wait_until_registered()
+        caller = phone(Phone(user="6002", registrar="", microphone=sound.silence(20, tmp_path / "silence.wav")))
+        caller.dial("sip:6001@127.0.0.1")
+        callee.events.wait("AgentSaid")
+        caller.hang_up()
+    assert Sound.read(caller.heard).voiced_seconds > 0.5
+
+
+def _marked(name: str, text: str) -> str:
+    """The lines between `; >>> NAME` and `; <<<`, no longer comments."""
+    found = re.search(rf"^; >>> {re.escape(name)}\n(.*?)^; <<<", text, re.DOTALL | re.MULTILINE)
+    assert found, f"no {name} in sip.conf.example"
+    return re.sub(r"^; ?", "", found[1], flags=re.MULTILINE)
 
 
 def test_after_the_pbx_was_killed_and_started_again_calls_come_through(

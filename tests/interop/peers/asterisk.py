@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,16 +21,16 @@ _MODULES = (
 class Asterisk:
     """The PBX at 127.0.0.1:5060. Extensions and endpoints: `asterisk_conf/extensions.conf` and `pjsip.conf`.
 
-    Extra text goes to the end of a template: `Asterisk(run, extra={"pjsip.conf": …})`.
+    `conf` has files that stand in for the templates of the same name: `Asterisk(run, conf={"pjsip.conf": …})`.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, directory: Path, *, extra: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, *, conf: Mapping[str, str] | None = None) -> None:
         self._dir = directory
         for name in ("etc", "keys", "varlib/keys", "spool/outgoing", "run", "log", "rec", "agi", "moh"):
             (directory / name).mkdir(parents=True, exist_ok=True)
-        self._fill_templates(extra or {})
+        self._fill_templates(conf or {})
         self._make_hold_music()
         self._make_keys()
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +98,7 @@ class Asterisk:
     ) -> None:
         self.stop()
 
-    def _fill_templates(self, extra: dict[str, str]) -> None:
+    def _fill_templates(self, conf: Mapping[str, str]) -> None:
         modules = next((path for path in _MODULES if Path(path).is_dir()), _MODULES[0])
         marks = {
             "@RUN@": str(self._dir),
@@ -112,7 +113,7 @@ class Asterisk:
             "@DATADIR@": "/usr/share/asterisk",
         }
         for template in _TEMPLATES.glob("*.conf"):
-            text = template.read_text() + extra.get(template.name, "")
+            text = conf.get(template.name) or template.read_text()
             for mark, value in marks.items():
                 text = text.replace(mark, value)
             (self._dir / "etc" / template.name).write_text(text)
