@@ -173,3 +173,13 @@ def test_mangled_datagrams_on_every_port_are_never_felt_by_the_call(
     assert {packet.destination for packet in wire.rtp(source=port)} == {(HOST, 20000 + 90 * 40)}
     with RawCaller((HOST, PORT)) as caller:
         assert caller.ask("OPTIONS").startswith("SIP/2.0 200")
+
+
+@pytest.mark.parametrize("corpus", ["sip-rfc4475", "sip-rfc5118"])
+def test_after_each_torture_message_options_is_answered(callee: Sipagent, corpora: Path, corpus: str) -> None:
+    messages = [file.read_bytes() for file in sorted((corpora / corpus).iterdir())]
+    assert messages
+    with RawCaller((HOST, PORT)) as torturer, RawCaller((HOST, PORT)) as caller:
+        for message in messages:
+            torturer.send(message)
+            assert caller.ask("OPTIONS").startswith("SIP/2.0 200")
