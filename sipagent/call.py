@@ -1,0 +1,325 @@
+"""One call: what a scenario can do to it, and what it hears of it.
+
+       SIP ─ InviteSession ─┐                      ┌─ events(), on() ─► scenario
+                            ├────── Call ──────────┤
+      RTP ─── CallMedia ────┘   speak ▲ │ hear     └─ hang_up, play, send_digits, …
+                                      │ ▼
+                                  a voice, a recogniser
+
+An `InboundCall` rings; answering it makes it a `Call`. An `OutboundCall` waits; being answered makes it a `Call`.
+So what cannot be done in a phase cannot be written. State changes are plain functions: when one returns, the
+call is already in its new state, and only the wire is left to follow.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from sipagent.agent.interfaces import Cleared, Hearer, Listener, Source, Speaker
+from sipagent.errors import CallFailed, LocalProtocolError
+from sipagent.events import (
+    DigitReceived,
+    Disconnected,
+    Event,
+    HoldChanged,
+    ProviderClosed,
+    ProviderFailed,
+    SpeechStarted,
+)
+from sipagent.line import Line
+from sipagent.stream import EventStream, Handler
+
+E = TypeVar("E", bound=Event)
+
+
+class Call:
+    """A call that stands. It hears exactly one source, and feeds any number of hearers.
+
+    `caller` and `called` are URIs; `headers` the fields of the first INVITE by lower-case name; `data` is the
+    scenario's own. With `barge_in = False` the voice is not stopped when the caller begins to speak.
+    """
+
+    def __init__(self, line: Line) -> None:
+        session = line.session
+        far, near = str(session.remote.uri), str(session.local.uri)
+        self.caller, self.called = (near, far) if session.outgoing else (far, near)
+        self.display_name: str = session.remote.display_name
+        self.headers: Mapping[str, str] = session.request.first_values()
+        self.data = SimpleNamespace()
+        self.barge_in = True
+        self.is_answered = False
+        self._line = line
+        self._stream = EventStream(self._handler_failed)
+        self._source: Source | None = None
+        self._hearers: list[Hearer] = []
+        loop = asyncio.get_running_loop()
+        self.broken: asyncio.Future[BaseException] = loop.create_future()
+        """What one of the scenario's handlers raised, if one did: the call is then ended as for any failure of it."""
+        self._end: asyncio.Future[Disconnected] = loop.create_future()
+        line.hold_changed = self._hold_changed
+
+    @property
+    def call_id(self) -> str:
+        """The SIP Call-ID."""
+        return self._line.session.call_id
+
+    @property
+    def held(self) -> bool:
+        """The far end keeps us on hold."""
+        return self._line.held
+
+    @property
+    def is_over(self) -> bool:
+        return self._end.done()
+
+    # ---- what a scenario does
+
+    def hang_up(self, reason: str = "") -> None:
+        """Send BYE. A call that is over stays so."""
+        if not self.is_over:
+            self._line.bye(reason)
+
+    async def disconnected(self) -> Disconnected:
+        """Wait for the end of the call, whoever ends it."""
+        return await asyncio.shield(self._end)
+
+    def send_media_to(self, unit: Hearer, *, tag: str = "") -> None:
+        """Let `unit` hear the far end. `tag` names the stream in the unit's media events."""
+        if unit not in self._hearers:
+            self._hearers.append(unit)
+
+    def stop_media_to(self, unit: Hearer) -> None:
+        """No longer let `unit` hear; one that never did is no error."""
+        if unit in self._hearers:
+            self._hearers.remove(unit)
+
+    def play(self, file: str | Path) -> "Playback":
+        """Play a WAV file after what is queued; may be awaited, for its end."""
+        return Playback(self, self._line.media.load(Path(file)))
+
+    def record(self, file: str | Path, *, stereo: bool = True) -> None:
+        """Record to a WAV file: the caller left, what was really sent right; `stereo=False` mixes them."""
+        self._line.media.record(Path(file), stereo=stereo)
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys (0-9 * # A-D) one after the other by RFC 4733."""
+        if wrong := set(digits) - set("0123456789*#ABCD"):
+            raise ValueError(f"no such key: {', '.join(sorted(wrong))}")
+        for digit in digits:
+            self._line.media.send_digit(digit)
+
+    async def read_digits(self, count: int = 1, *, wait: float = 10.0, terminator: str = "#") -> str:
+        """Collect up to `count` digits; ends early at `terminator`, or `wait` seconds after the last press."""
+        digits = ""
+        presses: asyncio.Queue[str] = asyncio.Queue()
+
+        def pressed(event: DigitReceived) -> None:
+            presses.put_nowait(event.digit)
+
+        self.on(DigitReceived, pressed)
+        try:
+            while len(digits) < count:
+                digit = await asyncio.wait_for(presses.get(), wait)
+                if digit == terminator:
+                    break
+                digits += digit
+        except TimeoutError:
+            pass  # what was pressed so far is the answer
+        finally:
+            self.off(DigitReceived, pressed)
+        return digits
+
+    def on(self, kind: type[E], handler: Handler[E]) -> None:
+        """Call `handler` with each event of `kind`; a coroutine function runs as a task. TypeError if not callable."""
+        self._stream.on(kind, handler)
+
+    def off(self, kind: type[E], handler: Handler[E] | None = None) -> None:
+        """Undo `on`."""
+        self._stream.off(kind, handler)
+
+    async def events(self, *units: object) -> AsyncIterator[Event]:
+        """Iterate over the call's events; ends when the call ends, or one of the providers in `units`."""
+        names = {getattr(unit, "name", "") for unit in units}
+        async for event in self._stream.subscribe():
+            yield event
+            if isinstance(event, ProviderClosed | ProviderFailed) and event.provider in names:
+                return
+
+    # ---- a unit among units: what voices and recognisers see
+
+    @property
+    def encoding(self) -> str:
+        """What `speak` takes: `pcmu` or `pcma`, 8000 samples and bytes a second."""
+        return self._line.media.encoding
+
+    def connect_source(self, source: Source) -> None:
+        """Hear `source` from now on; the one before is told to stop."""
+        before, self._source = self._source, source
+        if before is not None and before is not source:
+            before.stop_media_to(self)
+
+    def disconnect_source(self, source: Source) -> None:
+        """Forget `source`, if it is the one."""
+        if self._source is source:
+            self._source = None
+
+    def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
+        """Queue speech for the far end; returns the position of its first sample."""
+        return self._line.media.speak(audio, marks=marks, listener=listener)
+
+    def drop_speech(self) -> None:
+        """Drop all speech not yet sent."""
+        self._line.media.drop_speech()
+
+    def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
+        """Say what another unit hears: `call.send_media_to(call)` is an echo."""
+        self._line.media.speak(audio)
+
+    def publish(self, event: Event) -> None:
+        """Put an event on the stream. When the caller begins to speak, the voice has stopped before anyone is told."""
+        if isinstance(event, SpeechStarted) and self.barge_in and self._source is not None:
+            self._source.clear()
+        self._stream.publish(event)
+
+    # ---- what the phone tells, as it comes from the wire
+
+    def take_audio(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
+        """Far-end audio, gapless: to every hearer."""
+        for hearer in self._hearers:
+            hearer.hear(audio, encoding, voiced=voiced)
+
+    def take_end(self, *, by: str, reason: str) -> None:
+        """The call is over: free the media, say so, end the event stream."""
+        if self.is_over:
+            return
+        end = Disconnected(reason=reason, by=by)
+        self._end.set_result(end)
+        self._line.media.close()
+        self._stream.publish(end)
+        self._stream.close()
+
+    def _hold_changed(self, held: bool) -> None:
+        self._stream.publish(HoldChanged(held=held))
+
+    def _handler_failed(self, error: BaseException) -> None:
+        if not self.broken.done():
+            self.broken.set_result(error)
+
+
+class Playback:
+    """Audio being played. Awaiting it gives True when it was sent to its end, False when it was dropped before."""
+
+    def __init__(self, unit: Speaker, audio: bytes) -> None:
+        """Play `audio` after what is queued in `unit`."""
+        self._unit = unit
+        self._done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        unit.speak(audio, marks=((len(audio), "end"),), listener=self)
+
+    def stop(self) -> None:
+        """Stop now, and drop whatever else is queued in the unit."""
+        self._unit.drop_speech()
+
+    def mark_passed(self, name: str, position: int) -> None:
+        """The last sample has left."""
+        self._finish(True)
+
+    def cleared(self, report: Cleared) -> None:
+        """The rest will never leave."""
+        self._finish(False)
+
+    def __await__(self) -> Generator[Any, None, bool]:
+        return asyncio.shield(self._done).__await__()
+
+    def _finish(self, whole: bool) -> None:
+        if not self._done.done():
+            self._done.set_result(whole)
+
+
+class InboundCall:
+    """A call that rings. It ends by `answer`, by `reject`, or by the caller's giving up."""
+
+    def __init__(self, call: Call, line: Line) -> None:
+        self.caller = call.caller
+        self.called = call.called
+        self.display_name = call.display_name
+        self.headers = call.headers
+        self.call_id = call.call_id
+        self._call = call
+        self._line = line
+        self._settled = ""
+
+    def ring(self) -> None:
+        """Let the caller hear that it rings (180)."""
+        self._still("ring")
+        self._line.ring()
+
+    async def answer(self) -> Call:
+        """Take the call (200) and return it; speech may be queued at once. Raises CallFailed if the caller gave up."""
+        if self._call.is_over:
+            raise CallFailed(487, (await self._call.disconnected()).reason or "the caller gave up")
+        self._still("answer")
+        self._settled = "answered"
+        self._call.is_answered = True
+        self._line.accept()
+        return self._call
+
+    def reject(self, code: int = 486, reason: str = "") -> None:
+        """Refuse the call with a SIP status: 486 busy, 480 unavailable, 603 declined, …"""
+        if not 300 <= code <= 699:
+            raise ValueError(f"a call is refused with 300 to 699, not {code}")
+        self._still("reject")
+        self._settled = "rejected"
+        self._line.reject(code, reason)
+
+    @property
+    def is_ringing(self) -> bool:
+        """Neither answered nor rejected by us, nor given up by the caller."""
+        return not self._settled and not self._call.is_over
+
+    def _still(self, step: str) -> None:
+        if self._settled:
+            raise LocalProtocolError(f"cannot {step} a call that is already {self._settled}")
+
+
+class OutboundCall:
+    """A call that we place. It ends by being answered, by being refused, or by `cancel`."""
+
+    def __init__(self, call: Call, line: Line) -> None:
+        self.call_id = call.call_id
+        self._call = call
+        self._line = line
+        self._outcome: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+
+    async def answered(self, *, ring_time: float = 60.0) -> Call:
+        """Wait for the far end to answer. Raises CallFailed with its status, or 408 after `ring_time` seconds."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._outcome), ring_time)
+        except TimeoutError:
+            self.cancel()
+            raise CallFailed(408, f"nobody answered within {ring_time:g} s") from None
+
+    def cancel(self) -> None:
+        """Stop ringing (CANCEL)."""
+        if not self._outcome.done():
+            self._line.cancel()
+
+    def take_answer(self, answer: bytes | None) -> None:
+        """2xx came: the call stands."""
+        self._line.take_answer(answer)
+        self._call.is_answered = True
+        if not self._outcome.done():
+            self._outcome.set_result(self._call)
+
+    def take_refusal(self, code: int, reason: str) -> None:
+        """A final failure came."""
+        if not self._outcome.done():
+            self._outcome.set_exception(CallFailed(code, reason))
+            self._outcome.exception()  # nobody need be waiting
+
+
+def connect_media(a: Call, b: Call) -> None:
+    """Let two calls hear each other (VoxEngine's `sendMediaBetween`)."""
+    a.send_media_to(b)
+    b.send_media_to(a)

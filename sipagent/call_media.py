@@ -1,0 +1,80 @@
+"""The RTP of one call as its Line sees it: a media leg, what SDP says of it, and a recorder beside it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sipagent.agent.interfaces import Listener
+from sipagent.audio import g711, wav
+from sipagent.errors import LocalProtocolError
+from sipagent.media import Leg, LegClosed, MediaEvent, StreamSettings, Tape
+from sipagent.recorder import Recorder
+from sipagent.sdp.offer_answer import Negotiated
+
+
+class LegMedia:
+    """Joins a leg, the SDP that describes it, and a recorder. `leg` is set as soon as it is open."""
+
+    leg: Leg
+
+    def __init__(self) -> None:
+        self.watch: Callable[[MediaEvent], None] = lambda event: None
+        """Who is told what happens on the leg, the tape excepted."""
+        self._recorder: Recorder | None = None
+
+    def take(self, event: MediaEvent) -> None:
+        """An event of the leg: tape is the recorder's, and the end of the leg its end."""
+        if isinstance(event, Tape) and self._recorder is not None:
+            self._recorder.write(event)
+            return
+        if isinstance(event, LegClosed) and self._recorder is not None:
+            self._recorder.close()
+        self.watch(event)
+
+    @property
+    def encoding(self) -> str:
+        return self.leg.encoding
+
+    def agree(self, negotiated: Negotiated) -> None:
+        """Send to, and take from, what offer and answer settled."""
+        self.leg.set_media(
+            StreamSettings(
+                remote_host=negotiated.remote_host,
+                remote_port=negotiated.remote_port,
+                remote_rtcp_host=negotiated.remote_rtcp_host,
+                remote_rtcp_port=negotiated.remote_rtcp_port,
+                encoding=negotiated.encoding,
+                payload_type=negotiated.payload_type,
+                receive_payload_types=negotiated.receive_payload_types,
+                event_payload_type=negotiated.event_payload_type,
+                receive_event_payload_types=frozenset(negotiated.receive_event_payload_types),
+                sends=negotiated.direction.sends,
+                receives=negotiated.direction.receives,
+            )
+        )
+
+    def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
+        """Queue speech; returns the position of its first sample."""
+        return self.leg.speak(audio, marks=marks, listener=listener)
+
+    def drop_speech(self) -> None:
+        """Drop all speech not yet sent."""
+        self.leg.drop_speech()
+
+    def send_digit(self, digit: str, duration_ms: int = 160) -> None:
+        """Press one key, after the speech queued so far."""
+        self.leg.send_digit(digit, duration_ms)
+
+    def load(self, path: Path) -> bytes:
+        """Read a WAV file as audio of `encoding`. Raises WavError, or OSError."""
+        return g711.encode(wav.read(path.read_bytes()).mono(), self.encoding)
+
+    def record(self, path: Path, *, stereo: bool) -> None:
+        """Record from now on; a recording that runs already goes on, and this one is refused."""
+        if self._recorder is not None:
+            raise LocalProtocolError("this call is being recorded already")
+        self._recorder = Recorder(path, stereo=stereo)
+        self.leg.record()
+
+    def close(self) -> None:
+        """Stop sending and give the port back."""
+        self.leg.close()

@@ -1,0 +1,119 @@
+"""One account kept registered: its registrar found, the registration begun, its fortunes told."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sipagent.config import Account
+from sipagent.errors import ConfigurationError
+from sipagent.events import Event, Registered, RegistrationFailed
+from sipagent.line import Signalling
+from sipagent.sip.admission import Admission
+from sipagent.sip.core import UserAgent
+from sipagent.sip.digest import Credentials
+from sipagent.sip.flow import Address, Flow
+from sipagent.sip.identity import Identity
+from sipagent.sip.outputs import RegistrationEnded, RegistrationRefused, RegistrationSucceeded
+from sipagent.sip.registration import Registration
+from sipagent.sip.uri import Uri
+
+log = logging.getLogger("sipagent")
+
+RESOLVE_AGAIN = 30.0
+"""Seconds after which the name of a registrar that could not be found is tried again."""
+SIP_PORT = 5060
+
+
+class Enrolment:
+    """Registers one account as soon as its registrar's name resolves, and never gives up; the core does the rest."""
+
+    def __init__(
+        self,
+        account: Account,
+        user_agent: UserAgent,
+        signalling: Signalling,
+        *,
+        admission: Admission,
+        resolve: Callable[[str, int], Awaitable[list[Address]]],
+        flow_to: Callable[[Address], Flow],
+        publish: Callable[[Event], None],
+    ) -> None:
+        self.account = account
+        self.identity = identity_of(account)
+        self.registrar = Uri.parse(account.registrar)
+        self.flow: Flow | None = None
+        """The way to the registrar (or the outbound proxy), once it is found."""
+        self.registration: Registration | None = None
+        self._ended = asyncio.Event()
+        self._user_agent = user_agent
+        self._signalling = signalling
+        self._admission = admission
+        self._resolve = resolve
+        self._flow_to = flow_to
+        self._publish = publish
+        self._search = asyncio.ensure_future(self._begin())
+
+    def take(self, output: RegistrationSucceeded | RegistrationRefused | RegistrationEnded) -> None:
+        """What became of the registration."""
+        match output:
+            case RegistrationSucceeded(expires=expires):
+                self._publish(Registered(account=self.account.name, registrar=str(self.registrar), expires=expires))
+            case RegistrationRefused():
+                self._fail(output.code, output.reason, output.hint, output.retry_after)
+            case RegistrationEnded():
+                self._ended.set()
+
+    async def close(self, patience: float) -> None:
+        """Un-register; wait at most `patience` seconds for the registrar to confirm."""
+        self._search.cancel()
+        if self.registration is None:
+            return
+        self.registration.unregister(self._signalling.now())
+        self._signalling.transmit()
+        try:
+            await asyncio.wait_for(self._ended.wait(), patience)
+        except TimeoutError:
+            log.warning("%s did not confirm that %s is gone", self.registrar.host, self.account.name)
+
+    async def _begin(self) -> None:
+        next_hop = Uri.parse(self.account.outbound_proxy) if self.account.outbound_proxy else self.registrar
+        while self.flow is None:
+            try:
+                addresses = await self._resolve(next_hop.host, next_hop.port or SIP_PORT)
+                self.flow = self._flow_to(addresses[0])
+                for address in addresses:
+                    self._admission.trust_host(address.host)
+            except ConfigurationError as error:
+                self._fail(0, str(error), "", RESOLVE_AGAIN)
+                await asyncio.sleep(RESOLVE_AGAIN)
+        self.registration = self._user_agent.register(
+            identity=self.identity,
+            registrar=self.registrar,
+            flow=self.flow,
+            expires=self.account.expires,
+            now=self._signalling.now(),
+        )
+        self._signalling.transmit()
+
+    def _fail(self, code: int, reason: str, hint: str, retry_after: float) -> None:
+        self._publish(
+            RegistrationFailed(
+                account=self.account.name,
+                registrar=str(self.registrar),
+                code=code,
+                reason=reason,
+                hint=hint,
+                retry_after=retry_after,
+            )
+        )
+
+
+def identity_of(account: Account) -> Identity:
+    """Return who an account is on the wire."""
+    return Identity(
+        uri=Uri.parse(account.address),
+        display_name=account.display_name,
+        credentials=Credentials(username=account.digest_username, password=account.password),
+        routes=(f"<{account.outbound_proxy};lr>",) if account.outbound_proxy else (),
+        account=account.name,
+    )

@@ -1,0 +1,145 @@
+"""The wire side of one call: its INVITE session, its RTP, and the offers and answers between them (RFC 3264)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from sipagent.agent.interfaces import Listener
+from sipagent.errors import NotAcceptable
+from sipagent.sdp.offer_answer import LocalMedia, Negotiated, make_answer, make_offer, read_answer
+from sipagent.sip.invite import InviteSession
+
+
+class CallMedia(Protocol):
+    """The RTP of one call, as the call sees it: speech in, agreements in; what is heard comes through the phone."""
+
+    @property
+    def encoding(self) -> str:
+        """What `speak` takes: `pcmu` or `pcma`."""
+
+    def agree(self, negotiated: Negotiated) -> None:
+        """Send to, and take from, what offer and answer settled."""
+
+    def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
+        """Queue speech; returns the position of its first sample."""
+
+    def drop_speech(self) -> None:
+        """Drop all speech not yet sent."""
+
+    def send_digit(self, digit: str, duration_ms: int = 160) -> None:
+        """Press one key, after the speech queued so far."""
+
+    def load(self, path: Path) -> bytes:
+        """Read a WAV file as audio of `encoding`."""
+
+    def record(self, path: Path, *, stereo: bool) -> None:
+        """Record from now on: the caller on the left, what was really sent on the right."""
+
+    def close(self) -> None:
+        """Stop sending and give the port back."""
+
+
+class Signalling(Protocol):
+    """The driver under the SIP core."""
+
+    def now(self) -> float:
+        """The time that the core lives by."""
+
+    def transmit(self) -> None:
+        """Send what the core has ready."""
+
+
+class Line:
+    """Keeps SIP and RTP of one call in step. `offer` is the SDP of our own INVITE, if we call."""
+
+    def __init__(
+        self,
+        session: InviteSession,
+        media: CallMedia,
+        signalling: Signalling,
+        description: LocalMedia,
+        *,
+        offer: bytes = b"",
+    ) -> None:
+        self.session = session
+        self.media = media
+        self.held = False
+        """The far end keeps us on hold."""
+        self.hold_changed: Callable[[bool], None] = lambda held: None
+        self._signalling = signalling
+        self._description = description
+        self._body = offer
+        """Our last description: what a further one must continue (RFC 3264 section 8)."""
+        self._agreed: Negotiated | None = None
+
+    # ---- called: an INVITE came in
+
+    def settle(self, offer: bytes | None) -> None:
+        """Make the SDP of our 200. Raises NotAcceptable when the offer has nothing we speak (488)."""
+        if offer is None:
+            self._body = make_offer(self._description)  # RFC 3261 section 13.2.1: then the ACK brings the answer
+        else:
+            self._body, self._agreed = make_answer(offer, self._description)
+
+    def ring(self) -> None:
+        """Send 180."""
+        self.session.ring(self._signalling.now())
+        self._signalling.transmit()
+
+    def accept(self) -> None:
+        """Send 200, and speak from now on, if the caller has said where to."""
+        self.session.accept(self._body, self._signalling.now())
+        self._signalling.transmit()
+        if self._agreed is not None:
+            self._take(self._agreed)
+
+    def reject(self, code: int, reason: str = "") -> None:
+        """Send a final failure."""
+        self.session.reject(code, self._signalling.now(), reason=reason)
+        self._signalling.transmit()
+
+    # ---- calling
+
+    def cancel(self) -> None:
+        """Take our INVITE back."""
+        self.session.cancel(self._signalling.now())
+        self._signalling.transmit()
+
+    # ---- standing
+
+    def take_answer(self, answer: bytes | None) -> None:
+        """The far end's answer to our offer, in an ACK or a 2xx. One that cannot be used ends the call."""
+        if answer is None:
+            return
+        try:
+            self._take(read_answer(self._description, answer))
+        except NotAcceptable as error:
+            self.bye(str(error))
+
+    def take_offer(self, offer: bytes | None) -> None:
+        """A re-INVITE: answer it; an offer that cannot be accepted changes nothing (RFC 3261 section 14.2)."""
+        now = self._signalling.now()
+        self._description = replace(self._description, version=self._description.version + 1)
+        try:
+            if offer is None:
+                self._body = make_offer(self._description, self._body)
+                self.session.answer_offer(self._body, now)
+            else:
+                self._body, agreed = make_answer(offer, self._description)
+                self.session.answer_offer(self._body, now)
+                self._take(agreed)
+        except NotAcceptable:
+            self.session.refuse_offer(488, now)
+        self._signalling.transmit()
+
+    def bye(self, reason: str = "") -> None:
+        """End the call; one that is over stays so."""
+        self.session.bye(self._signalling.now(), reason=reason)
+        self._signalling.transmit()
+
+    def _take(self, agreed: Negotiated) -> None:
+        self.media.agree(agreed)
+        if agreed.held != self.held:
+            self.held = agreed.held
+            self.hold_changed(self.held)

@@ -1,0 +1,393 @@
+"""The phone: registers its accounts, lets callers in, gives each call to its scenario, and cleans up behind it.
+
+    SIP datagrams ─► UserAgent ─ Invited ─► Line + Call ─► scenario (one task a call)
+    RTP           ─► media plane ─ events ─► Call ─► its hearers
+
+Nothing that happens in one call ends another, or the phone.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Self
+
+from sipagent.agent.interfaces import Surroundings, surroundings
+from sipagent.call import Call, InboundCall, OutboundCall
+from sipagent.call_media import LegMedia
+from sipagent.agent.clips import Clips
+from sipagent.config import Account, Configuration
+from sipagent.config.values import Recording
+from sipagent.enrolment import Enrolment
+from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
+from sipagent.events import CallerRefused, CallReceived, DigitReceived, Event, Notice, Stamped
+from sipagent.line import Line
+from sipagent.media import (
+    DigitHeard,
+    LegClosed,
+    LegFailed,
+    MediaEvent,
+    RtpTimeout,
+    TickRecord,
+    UplinkBlock,
+)
+from sipagent.net.driver import SipDriver
+from sipagent.net.nat import advertised_host
+from sipagent.performance import Scenario, perform
+from sipagent.sdp.offer_answer import LocalMedia, make_offer
+from sipagent.sip import outputs as sip
+from sipagent.sip.admission import Admission, Verdict
+from sipagent.sip.core import UserAgent
+from sipagent.sip.flow import Address, Flow
+from sipagent.sip.identity import Identity
+from sipagent.sip.invite import InviteSession
+from sipagent.sip.message import parse
+from sipagent.sip.uri import Uri
+from sipagent.tap import Tap, TappedIds, TappedSocket, Taps
+from sipagent.world import World, provider_options, real_world
+
+log = logging.getLogger("sipagent")
+
+PRODUCT = f"sipagent/{version('sipagent')}"
+SIP_PORT = 5060
+ANONYMOUS = "sip:anonymous@anonymous.invalid"
+"""Who calls when no account does (RFC 3261 section 8.1.1.3)."""
+PATIENCE = 5.0
+"""Seconds that calls have to say BYE, and registrars to confirm, when the phone is put away."""
+PLAYABLE = ("PCMU", "PCMA")
+
+
+@dataclass(slots=True, kw_only=True)
+class Active:
+    """One call in progress; it is gone when its media leg is closed."""
+
+    call: Call
+    line: Line
+    media: LegMedia
+    outbound: OutboundCall | None = None
+    scenario: "asyncio.Task[None] | None" = None
+
+
+class Softphone:
+    """A SIP telephone in a program:
+
+        async with Softphone(Account("sip:6001@pbx.example.com", password="…")) as phone:
+            await phone.serve(scenario)
+
+    `configuration` is what sip.conf would say; the accounts given here come on top. `world` stands for sockets, ids
+    and time; `tap` makes the tap that takes a call down, given its Call-ID.
+    """
+
+    def __init__(
+        self,
+        *accounts: Account,
+        configuration: Configuration | None = None,
+        world: World | None = None,
+        tap: Callable[[str], Tap] | None = None,
+    ) -> None:
+        self.configuration = (configuration or Configuration()).with_accounts(accounts)
+        self.clips = shipped_clips()
+        """What is said when a provider cannot: see `sipagent.clips`."""
+        self._given_world = world
+        self._taps = Taps(tap)
+        self._calls: dict[str, Active] = {}
+        self._watchers: list[Callable[[Stamped], None]] = []
+        self._scenarios: Mapping[str, Scenario] = {}
+        self._closing = False
+        self._emptied = asyncio.Event()
+
+    # ---- life
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._world = self._given_world or real_world(self.configuration)
+        self._ids = TappedIds(self._world.ids, self._taps)
+        self._admission = _admission_of(self.configuration)
+        self._user_agent = UserAgent(
+            ids=self._ids,
+            admission=self._admission,
+            user_agent=self.configuration.general.user_agent or PRODUCT,
+        )
+        self._endpoint = await self._world.open_endpoint(
+            self.configuration.general.bind, self._datagram, self._unreachable
+        )
+        self._driver = SipDriver(self._user_agent, self, self._happened)
+        self._world.media.start(self._loop)
+        self._enrolments = [self._enrol(account) for account in self.configuration.accounts.values()]
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """End every call with BYE, un-register, give every port back."""
+        self._closing = True
+        for active in self._calls.values():
+            active.call.hang_up("the phone is put away")
+        await asyncio.gather(*(enrolment.close(PATIENCE) for enrolment in self._enrolments))
+        await self.idle(PATIENCE)
+        self._driver.close()
+        self._endpoint.close()
+        self._world.media.close()
+
+    async def serve(self, scenario: Scenario, *, accounts: Mapping[str, Scenario] | None = None) -> None:
+        """Give calls to `scenario` (those of an account to its own) until cancelled."""
+        self.answer_with(scenario, accounts=accounts)
+        await self._loop.create_future()
+
+    def answer_with(self, scenario: Scenario, *, accounts: Mapping[str, Scenario] | None = None) -> None:
+        """As `serve`, but return at once. Before the first of either, callers hear that we are unavailable."""
+        self._scenarios = {**(accounts or {}), "": scenario}
+
+    async def idle(self, patience: float) -> bool:
+        """Wait until no call is left, `patience` seconds at most; tell whether that is so."""
+        self._emptied.set() if not self._calls else self._emptied.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._emptied.wait(), patience)
+        return not self._calls
+
+    def watch(self, watcher: Callable[[Stamped], None]) -> None:
+        """Call `watcher` with every event of the phone and of all its calls."""
+        self._watchers.append(watcher)
+
+    @property
+    def address(self) -> Address:
+        """Where SIP is bound, with the real port."""
+        return self._endpoint.local
+
+    def _enrol(self, account: Account) -> Enrolment:
+        return Enrolment(
+            account,
+            self._user_agent,
+            self._driver,
+            admission=self._admission,
+            resolve=self._world.resolve,
+            flow_to=self._endpoint.flow_to,
+            publish=lambda event: self._publish("", event),
+        )
+
+    # ---- calling
+
+    def call(self, target: str, *, account: str = "") -> OutboundCall:
+        """Ring `target`: a SIP URI, or a number at the registrar of `account` (of the first one, if not named).
+
+        Raises ConfigurationError where the way to the target is not known, NoPortFree where no port is left.
+        """
+        for enrolment in self._enrolments:
+            if enrolment.flow is not None and account in ("", enrolment.account.name):
+                uri = Uri.parse(target if ":" in target else f"sip:{target}@{enrolment.registrar.host}")
+                return self._dial(uri, enrolment.identity, enrolment.flow)
+        raise ConfigurationError(f"cannot call {target}: no account is registered that could")
+
+    async def call_directly(self, target: str, *, sender: str = ANONYMOUS) -> OutboundCall:
+        """Ring a SIP URI at its own host, without any account: `sip:6001@192.0.2.1:5060`."""
+        uri = Uri.parse(target)
+        addresses = await self._world.resolve(uri.host, uri.port or SIP_PORT)
+        return self._dial(uri, Identity(uri=Uri.parse(sender)), self._endpoint.flow_to(addresses[0]))
+
+    def _dial(self, target: Uri, identity: Identity, flow: Flow) -> OutboundCall:
+        media, description = self._open_media(flow, "")
+        offer = make_offer(description)
+        session = self._user_agent.invite(
+            target=target, flow=flow, identity=identity, offer=offer, now=self._driver.now()
+        )
+        active = self._begin(Line(session, media, self._driver, description, offer=offer), media)
+        active.outbound = OutboundCall(active.call, active.line)
+        self._driver.transmit()
+        return active.outbound
+
+    # ---- what SIP tells
+
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send one datagram, for the driver."""
+        self._keep_datagram(data, flow, sent=True)
+        self._endpoint.send(data, flow)
+
+    def _datagram(self, data: bytes, flow: Flow) -> None:
+        self._keep_datagram(data, flow, sent=False)
+        self._driver.receive(data, flow)
+        self._taps.forget_strangers()
+
+    def _unreachable(self, flow: Flow, reason: str) -> None:
+        self._driver.unreachable(flow, reason)
+
+    def _keep_datagram(self, data: bytes, flow: Flow, *, sent: bool) -> None:
+        if not self._taps.wanted or (message := parse(data)) is None:
+            return
+        time = self._loop.time()
+        self._taps.record(message.call_id, lambda tap: tap.datagram(sent=sent, flow=flow, data=data, time=time))
+
+    def _happened(self, output: sip.Output) -> None:
+        match output:
+            case sip.Invited(session=session, offer=offer):
+                self._invited(session, offer)
+            case sip.RegistrationSucceeded() | sip.RegistrationRefused() | sip.RegistrationEnded():
+                self._registration(output)
+            case sip.CallerTurnedAway(source=source, cure=cure):
+                self._publish("", CallerRefused(source=str(source), cure=cure))
+            case sip.Send():
+                raise AssertionError("the driver sends")
+            case _ if active := self._calls.get(output.session.call_id):
+                self._call_progressed(active, output)
+
+    def _call_progressed(self, active: Active, output: sip.Output) -> None:
+        match output:
+            case sip.Acknowledged(answer=answer) | sip.ReAnswered(answer=answer):
+                active.line.take_answer(answer)
+            case sip.ReOffered(offer=offer):
+                active.line.take_offer(offer)
+            case sip.Answered(body=answer) if active.outbound:
+                active.outbound.take_answer(answer)
+            case sip.Refused(code=code, reason=reason) if active.outbound:
+                active.outbound.take_refusal(code, reason)
+                active.call.take_end(by="caller", reason=f"{code} {reason}")
+            case sip.Cancelled():
+                active.call.take_end(by="caller", reason="the caller gave up")
+            case sip.Ended(by=by, reason=reason):
+                active.call.take_end(by=by, reason=reason)
+
+    def _invited(self, session: InviteSession, offer: bytes | None) -> None:
+        scenario = self._scenarios.get(session.account) or self._scenarios.get("")
+        if scenario is None or self._closing:
+            session.reject(480, self._driver.now())
+        elif len(self._calls) >= self.configuration.general.max_calls:
+            session.reject(486, self._driver.now())
+        else:
+            self._taps.open(session.call_id)
+            self._receive_call(session, offer, scenario)
+
+    def _receive_call(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
+        try:
+            media, description = self._open_media(session.flow, session.call_id)
+        except NoPortFree as error:
+            self._publish("", Notice(text=str(error)))
+            session.reject(503, self._driver.now(), headers=(("Retry-After", "10"),))
+            self._taps.close(session.call_id)
+            return
+        line = Line(session, media, self._driver, description)
+        active = self._begin(line, media)
+        call = active.call
+        call.publish(CallReceived(caller=call.caller, called=call.called, display_name=call.display_name))
+        try:
+            line.settle(offer)
+        except NotAcceptable as error:
+            line.reject(488)
+            call.take_end(by="us", reason=str(error))
+            return
+        self._perform(scenario, InboundCall(call, line), active)
+
+    def _registration(
+        self, output: sip.RegistrationSucceeded | sip.RegistrationRefused | sip.RegistrationEnded
+    ) -> None:
+        for enrolment in self._enrolments:
+            if enrolment.registration is output.registration:
+                enrolment.take(output)
+
+    # ---- one call
+
+    def _begin(self, line: Line, media: LegMedia) -> Active:
+        call = Call(line)
+        active = self._calls[call.call_id] = Active(call=call, line=line, media=media)
+        call.on(Event, lambda event: self._publish(call.call_id, event))
+        media.watch = lambda event: self._media_happened(active, event)
+        if self.configuration.record.calls is not Recording.OFF:
+            call.record(self._recording_of(call))
+        return active
+
+    def _recording_of(self, call: Call) -> Path:
+        """Name the recording by its time of day, so that a directory of them sorts itself."""
+        directory = self.configuration.record.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{file_name_of(call.call_id)}.wav"
+
+    def _perform(self, scenario: Scenario, incoming: InboundCall, active: Active) -> None:
+        context = contextvars.copy_context()
+        context.run(surroundings.set, self._surroundings_of(active.call))
+        performance = perform(scenario, incoming, active.call, self.clips.apology)
+        active.scenario = self._loop.create_task(performance, context=context)
+
+    def _surroundings_of(self, call: Call) -> Surroundings:
+        opened: dict[str, int] = {}
+
+        def open_socket(name: str) -> TappedSocket:
+            opened[name] = opened.get(name, 0) + 1
+            label = name if opened[name] == 1 else f"{name}#{opened[name]}"
+            return TappedSocket(
+                self._world.open_socket(name),
+                name=label,
+                record=lambda entry: self._taps.record(call.call_id, entry),
+                now=self._loop.time,
+            )
+
+        return Surroundings(
+            open_socket=open_socket,
+            new_id=lambda kind: self._ids.token(kind, call.call_id),
+            options=lambda name: provider_options(self.configuration, name),
+            publish=call.publish,
+        )
+
+    def _open_media(self, flow: Flow, call_id: str) -> tuple[LegMedia, LocalMedia]:
+        general = self.configuration.general
+        host = advertised_host(flow.local.host, flow.remote.host, general.external_address, general.local_net)
+        media = LegMedia()
+        leg = self._world.media.open_leg(
+            host=host,
+            ssrc=self._ids.number("ssrc", 32, call_id),
+            sequence=self._ids.number("sequence", 15, call_id),
+            timestamp=self._ids.number("timestamp", 32, call_id),
+            cname=self._ids.token("cname", call_id),
+            trace=self._taps.wanted,
+            on_event=media.take,
+        )
+        media.leg = leg
+        session_id = self._ids.number("sdp-session", 31, call_id)
+        description = LocalMedia(
+            host=host,
+            port=leg.port,
+            codecs=tuple(codec.encoding for codec in general.codecs if codec.encoding in PLAYABLE),
+            session_id=session_id,
+            version=session_id,
+        )
+        where = {"host": host, "port": leg.port}
+        self._taps.record(call_id, lambda tap: tap.note("leg", where, self._loop.time()))
+        return media, description
+
+    # ---- what RTP tells
+
+    def _media_happened(self, active: Active, event: MediaEvent) -> None:
+        call = active.call
+        match event:
+            case UplinkBlock(audio=audio, encoding=encoding, voiced=voiced):
+                call.take_audio(audio, encoding, voiced=voiced)
+            case DigitHeard(digit=digit, duration_ms=duration_ms):
+                call.publish(DigitReceived(digit=digit, duration_ms=duration_ms))
+            case TickRecord():
+                time = self._loop.time()
+                self._taps.record(call.call_id, lambda tap: tap.tick(event, time))
+            case RtpTimeout():
+                call.hang_up(f"no RTP for {self.configuration.general.rtp_timeout} s")
+            case LegFailed(traceback=text):
+                log.error("call %s: its media failed\n%s", call.call_id, text)
+                call.hang_up("its media failed")
+            case LegClosed():
+                self._forget(call)
+
+    def _forget(self, call: Call) -> None:
+        del self._calls[call.call_id]
+        self._taps.close(call.call_id)
+        if not self._calls:
+            self._emptied.set()
+
+    def _publish(self, call_id: str, event: Event) -> None:
+        stamped = Stamped(time=self._loop.time(), call_id=call_id, event=event)
+        for watcher in self._watchers:
+            watcher(stamped)
+
+
+def _admission_of(configuration: Configuration) -> Admission:
+    """Return who may ring (docs/security.md): trunk peers, and where nothing is configured, our own network."""
+    return Admission(
+        unknown=Verdict(configuration.general.unknown_callers.value),
+        peers=[str(network) for trunk in configuration.trunks.values() for network in trunk.peers],
+        local=not configuration.accounts and not configuration.trunks,
+    )

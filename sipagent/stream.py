@@ -1,0 +1,95 @@
+"""A stream of events with two doors: handlers (`on`, `off`) and iterators (`subscribe`)."""
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
+
+from sipagent.events import Event
+
+E = TypeVar("E", bound=Event)
+Handler = Callable[[E], object]
+
+BACKLOG = 512
+"""Events kept for the first subscriber: a scenario that is late to listen misses nothing."""
+
+
+class EventStream:
+    """Delivers every published event, in order, to each handler of its type and to each subscriber.
+
+    A handler may be a coroutine function; it then runs as a task. What a handler raises goes to `failed`, and
+    neither stops the other handlers nor reaches whoever published.
+    """
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        self._failed = failed
+        self._handlers: list[tuple[type[Event], Handler[Any]]] = []
+        self._queues: list[asyncio.Queue[Event | None]] = []
+        self._backlog: deque[Event] | None = deque(maxlen=BACKLOG)
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._closed = False
+
+    def on(self, kind: type[E], handler: Handler[E]) -> None:
+        """Call `handler` with each event of `kind` (`Event` for all). Raises TypeError for what cannot be called."""
+        if not callable(handler):
+            raise TypeError(f"a handler must be callable, not {type(handler).__name__}")
+        if not (isinstance(kind, type) and issubclass(kind, Event)):
+            raise TypeError(f"events are named by their class, such as SpeechStarted, not {kind!r}")
+        self._handlers.append((kind, handler))
+
+    def off(self, kind: type[E], handler: Handler[E] | None = None) -> None:
+        """Remove `handler`, or every handler of `kind`; removing what is not there is no error."""
+        self._handlers = [(k, h) for k, h in self._handlers if k is not kind or (handler is not None and h != handler)]
+
+    def publish(self, event: Event) -> None:
+        """Deliver `event`; handlers have run, and subscribers can read it, when this returns."""
+        if self._closed:
+            return
+        if self._backlog is not None:
+            self._backlog.append(event)
+        for queue in self._queues:
+            queue.put_nowait(event)
+        for kind, handler in tuple(self._handlers):
+            if isinstance(event, kind):
+                self._run(handler, event)
+
+    def subscribe(self) -> AsyncIterator[Event]:
+        """Iterate over the events from now on, until `close`; the first subscriber also gets those so far."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        for event in self._backlog or ():
+            queue.put_nowait(event)
+        self._backlog = None
+        if self._closed:
+            queue.put_nowait(None)
+        self._queues.append(queue)
+        return self._drain(queue)
+
+    def close(self) -> None:
+        """End every iterator once it has read what was published. Later events go nowhere."""
+        self._closed = True
+        for queue in self._queues:
+            queue.put_nowait(None)
+
+    async def _drain(self, queue: "asyncio.Queue[Event | None]") -> AsyncIterator[Event]:
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self._queues.remove(queue)
+
+    def _run(self, handler: Handler[Any], event: Event) -> None:
+        try:
+            result = handler(event)
+        except Exception as error:
+            self._failed(error)
+            return
+        if inspect.iscoroutine(result):
+            task = asyncio.ensure_future(result)
+            self._tasks.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[object]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
