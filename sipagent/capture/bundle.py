@@ -277,18 +277,17 @@ def header_record(call_id: str, now: float, *, epoch: float, configuration: Mapp
 
 
 def _tick_record(record: TickRecord, first_packet: int, time: float) -> Record:
-    return Record(
-        time=time,
-        kind="tick",
-        data={
-            "leg": record.leg,
-            "tick": record.tick,
-            "now": record.now,
-            "commands": record.commands,
-            "pcap": first_packet,
-            "arrivals": [[arrival.kind, arrival.time] for arrival in record.arrivals],
-        },
-    )
+    data: dict[str, Any] = {
+        "leg": record.leg,
+        "tick": record.tick,
+        "now": record.now,
+        "commands": record.commands,
+        "pcap": first_packet,
+        "arrivals": [[arrival.kind, arrival.time] for arrival in record.arrivals],
+    }
+    if record.opened is not None:
+        data["opened"] = {name: getattr(record.opened, name) for name in ("wall_offset", "rtp_timeout", "uplink_ms")}
+    return Record(time=time, kind="tick", data=data)
 
 
 def _masked(line: str, secret: str) -> str:

@@ -4,7 +4,7 @@
     {"t": 81.25, "kind": "sip", "pcap": 0, "local": "192.0.2.9:5060", "remote": "192.0.2.1:5060"}
     {"t": 81.25, "kind": "id", "what": "tag", "value": "x7k2…"}
     {"t": 81.44, "kind": "frame", "provider": "openai", "text": "{\\"type\\":\\"session.created\\",…}"}
-    {"t": 82.02, "kind": "tick", "leg": 1, "tick": 41, "now": 82.02, "commands": 2, "pcap": 7, "arrivals": [["rtp", 82.0]]}
+    {"t": 82.02, "kind": "tick", "leg": 1, "tick": 41, "now": 82.02, "commands": 2, "pcap": 7, "arrivals": …}
 
 `t` is seconds on the phone's clock. The bytes of datagrams are in the capture file beside it: `pcap` is the index
 of the first one there. What left the phone is not here but in the golden file.

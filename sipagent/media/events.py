@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sipagent.media.commands import OpenLeg
 from sipagent.rtp.jitter_buffer import JitterBufferStatistics
 from sipagent.rtp.session import RtpStatistics
 
@@ -149,7 +150,8 @@ class Tape:
 class TickRecord:
     """All that one tick took and gave for one leg, `commands` as their number: enough to do it again.
 
-    It is the first event of its tick, so that a journal holds it before whatever it caused.
+    It is the first event of its tick, so that a journal holds it before whatever it caused. `opened` is in the leg's
+    first: what the driver, and not the phone, put into it is known nowhere else.
     """
 
     leg: int
@@ -158,6 +160,7 @@ class TickRecord:
     commands: int
     arrivals: tuple[Arrival, ...]
     departures: tuple[Departure, ...]
+    opened: OpenLeg | None = None
 
 
 MediaEvent = (

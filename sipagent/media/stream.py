@@ -53,6 +53,7 @@ class Stream:
         self._owed = 0
         self._sent = b""
         self._commands = 1
+        self._introduced = False
         self._departures: list[Departure] = []
         self._arrivals: list[Arrival] = []
 
@@ -107,6 +108,7 @@ class Stream:
         events: list[MediaEvent] = []
         if self._opened.trace:
             events.append(self._record(tick, now))
+            self._introduced = True
         self._commands = 0
         if self.closing:
             self._downlink.clear()
@@ -162,6 +164,7 @@ class Stream:
             commands=self._commands,
             arrivals=tuple(self._arrivals),
             departures=tuple(self._departures),
+            opened=None if self._introduced else self._opened,
         )
 
     def _statistics(self) -> LegStatistics:

@@ -62,6 +62,9 @@ class TickedMedia:
         self._tick = 0
         self._next_tick: asyncio.TimerHandle | None = None
 
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As `MediaPlane.start`; ticks begin with the first leg."""
+
     def open_leg(
         self,
         *,

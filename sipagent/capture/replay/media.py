@@ -1,5 +1,6 @@
 """The RTP of a replay: the real engine, ticked as the journal says, on the packets of the capture."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,26 +11,27 @@ from sipagent.media import Arrival, Command, Leg, Media, MediaEvent, MediaLate, 
 
 
 class PlayedPlane:
-    """A media plane without thread and sockets: it ticks when the journal says, on what the journal says."""
+    """A media plane without thread and sockets: it ticks when the journal says, on what the journal says.
+
+    A journal is of one call, and so of one leg. With `record` it leaves both sides' audio in `tapes`.
+    """
 
     capacity = 1
 
     def __init__(self, capture: Capture, *, record: bool = False) -> None:
+        self.tapes: list[Tape] = []
+        self.complaint = ""
+        """The first tick for which the phone had not asked for as much as it had then."""
         self._capture = capture
         self._record = record
-        self._opened = deque(record.data for record in capture.records if record.kind == "leg")
+        self._place = next((record.data for record in capture.records if record.kind == "leg"), None)
+        self._first = next((record.data for record in capture.records if "opened" in record.data), None)
         self._media = Media()
-        self._legs: dict[int, Leg] = {}
+        self._leg: Leg | None = None
         self._submitted: deque[Command] = deque()
-        self.tapes: list[Tape] = []
-        """Both sides' audio, with `record`."""
-        self.complaint = ""
-        """The first tick for which the phone had not asked what it asked for then."""
 
-    @property
-    def host(self) -> str:
-        """The captured RTP address."""
-        return str(self._opened[0]["host"]) if self._opened else "0.0.0.0"
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As `MediaPlane.start`; the journal ticks."""
 
     def open_leg(
         self,
@@ -40,46 +42,44 @@ class PlayedPlane:
         timestamp: int,
         cname: str,
         trace: bool,
-        record: bool,
         on_event: Callable[[MediaEvent], None],
     ) -> Leg:
         """As `MediaPlane.open_leg`, on the captured port."""
-        if not self._opened:
-            raise NoPortFree("the journal holds no more legs")
-        past = self._opened.popleft()
+        if self._place is None or self._leg is not None:
+            raise NoPortFree("the journal has no further leg")
         opening = OpenLeg(
-            leg=past["leg"],
+            leg=self._first["leg"] if self._first else 0,
             ssrc=ssrc,
             sequence=sequence,
             timestamp=timestamp,
             cname=cname,
-            wall_offset=past["wall_offset"],
-            rtp_timeout=past["rtp_timeout"],
-            uplink_ms=past["uplink_ms"],
             trace=trace,
+            **(self._first["opened"] if self._first else {}),
         )
-        leg = Leg(opening.leg, self._submitted.append, host=past["host"], port=past["port"], on_event=on_event)
-        self._legs[opening.leg] = leg
+        self._leg = Leg(opening.leg, self._submitted.append, host=host, port=self._place["port"], on_event=on_event)
         self._submitted.append(opening)
-        return leg
+        return self._leg
 
     def tick(self, data: Mapping[str, Any]) -> None:
         """Run the tick that the journal holds, with as many commands as it took then, and deliver its events."""
+        self._media.tick(data["tick"], data["now"], self._commands(data), self._arrivals(data))
+        for event in self._media.drain():
+            if isinstance(event, Tape):
+                self.tapes.append(event)
+            elif self._leg is not None and not isinstance(event, MediaLate):
+                self._leg.deliver(event)
+
+    def close(self) -> None:
+        """As `MediaPlane.close`."""
+
+    def _commands(self, data: Mapping[str, Any]) -> list[Command]:
         due = min(data["commands"], len(self._submitted))
         if due < data["commands"] and not self.complaint:
             self.complaint = f"tick {data['tick']} took {data['commands']} commands; now the phone has given {due}"
         commands = [self._submitted.popleft() for _ in range(due)]
         if self._record:
             commands += [Record(leg=command.leg) for command in commands if isinstance(command, OpenLeg)]
-        self._media.tick(data["tick"], data["now"], commands, self._arrivals(data))
-        for event in self._media.drain():
-            if isinstance(event, Tape):
-                self.tapes.append(event)
-            elif not isinstance(event, MediaLate):
-                self._legs[event.leg].deliver(event)
-
-    def close(self) -> None:
-        """As `MediaPlane.close`."""
+        return commands
 
     def _arrivals(self, data: Mapping[str, Any]) -> list[Arrival]:
         arrivals = []

@@ -1,6 +1,7 @@
 """The providers of a replay: their sockets open, speak and end as the journal says."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -10,48 +11,45 @@ from sipagent.errors import ProviderError
 _CUT = Close(code=1006, reason="the journal ends here", clean=False)
 
 
-class PlayedProvider:
-    """The connections to one provider, in the order in which they were opened."""
+class PlayedProviders:
+    """The sockets of a call by the names that the tap gave them: `openai`, and its second one `openai#2`."""
 
     def __init__(self) -> None:
-        self._sockets: list[PlayedSocket] = []
-        self._taken = 0
-        self._settled = 0
+        self._sockets: dict[str, PlayedSocket] = {}
+        self._opened: Counter[str] = Counter()
         self._over = False
 
-    def socket(self, name: str) -> "PlayedSocket":
-        """Return the next connection that the phone asks for."""
-        self._taken += 1
-        return self._at(self._taken - 1, name)
+    def open_socket(self, name: str) -> "PlayedSocket":
+        """As `World.open_socket`."""
+        self._opened[name] += 1
+        number = self._opened[name]
+        return self._named(name if number == 1 else f"{name}#{number}")
 
     def play(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Let a connection stand or be refused, a frame come in on the newest, or the oldest that stands end."""
-        name = data["provider"]
-        if kind in ("open", "refused"):
-            self._settled += 1
-        newest = self._at(max(self._settled - 1, 0), name)
-        if kind == "open":
-            newest.settle(None)
-        elif kind == "refused":
-            newest.settle(ProviderError(name, data["text"].removeprefix(f"{name}: "), status=data["status"]))
-        elif kind == "frame":
-            newest.receive(data["text"])
-        else:
-            standing = next((socket for socket in self._sockets if socket.stands), newest)
-            standing.end(Close(code=data["code"], reason=data["reason"], clean=data["clean"]))
+        """Let a socket `open`, be `refused`, `close`, or receive a `frame`."""
+        socket = self._named(data["provider"])
+        match kind:
+            case "open":
+                socket.settle(None)
+            case "refused":
+                socket.refuse(data["text"], data["status"])
+            case "frame":
+                socket.receive(data["text"])
+            case "close":
+                socket.end(Close(code=data["code"], reason=data["reason"], clean=data["clean"]))
 
     def finish(self) -> None:
         """The journal is over: end what stands, and what is asked for later."""
         self._over = True
-        for socket in self._sockets:
+        for socket in self._sockets.values():
             socket.end(_CUT)
 
-    def _at(self, index: int, name: str) -> "PlayedSocket":
-        while len(self._sockets) <= index:
-            self._sockets.append(PlayedSocket(name))
+    def _named(self, label: str) -> "PlayedSocket":
+        if label not in self._sockets:
+            self._sockets[label] = PlayedSocket(label.partition("#")[0])
             if self._over:
-                self._sockets[-1].end(_CUT)
-        return self._sockets[index]
+                self._sockets[label].end(_CUT)
+        return self._sockets[label]
 
 
 class PlayedSocket:
@@ -66,15 +64,15 @@ class PlayedSocket:
 
     # ---- as the journal plays it
 
-    @property
-    def stands(self) -> bool:
-        """Opened, and not ended."""
-        return self._settled.is_set() and self._refusal is None and self._ended is None
-
     def settle(self, refusal: ProviderError | None) -> None:
-        """Let `open` return, or raise."""
-        self._refusal = self._refusal or refusal
-        self._settled.set()
+        """Let `open` return, or raise; the first word counts."""
+        if not self._settled.is_set():
+            self._refusal = refusal
+            self._settled.set()
+
+    def refuse(self, text: str, status: int | None) -> None:
+        """Let `open` raise what it raised then; `text` begins with the provider's name, as the error's does."""
+        self.settle(ProviderError(self._name, text.removeprefix(f"{self._name}: "), status=status))
 
     def receive(self, text: str) -> None:
         """Let a frame come in."""
@@ -85,8 +83,7 @@ class PlayedSocket:
         if self._ended is None:
             self._ended = how
             self._frames.put_nowait(None)
-        if not self._settled.is_set():
-            self.settle(ProviderError(self._name, "closed while connecting"))
+        self.settle(ProviderError(self._name, "closed while connecting"))
 
     # ---- as the phone uses it
 

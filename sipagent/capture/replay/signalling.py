@@ -1,6 +1,6 @@
 """The SIP side of a replay: datagrams come from the capture, and go nowhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sipagent.capture.bundle import Capture
@@ -8,8 +8,7 @@ from sipagent.capture.pcap import Datagram
 from sipagent.errors import CaptureError
 from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.uri import split_host_port
-
-Receive = Callable[[bytes, Flow], None]
+from sipagent.world import Receive, Unreachable
 
 
 class PlayedEndpoint:
@@ -22,7 +21,7 @@ class PlayedEndpoint:
         self._local, self._remote = _address(first["local"]), _address(first["remote"])
         self._receive: Receive = lambda data, flow: None
 
-    async def open(self, address: Address, receive: Receive) -> "PlayedEndpoint":
+    async def open(self, address: Address, receive: Receive, unreachable: Unreachable) -> "PlayedEndpoint":
         """As `World.open_endpoint`; the address is the captured one, whatever is asked for."""
         self._receive = receive
         return self

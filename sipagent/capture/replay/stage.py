@@ -11,27 +11,27 @@ What the phone sends goes nowhere: its tap keeps what is compared.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from sipagent.capture.bundle import Capture
 from sipagent.capture.journal import Record
 from sipagent.capture.replay.ids import PlayedIds
 from sipagent.capture.replay.media import PlayedPlane
-from sipagent.capture.replay.provider import PlayedProvider
+from sipagent.capture.replay.provider import PlayedProviders
 from sipagent.capture.replay.signalling import PlayedEndpoint
+from sipagent.media import Tape
 from sipagent.world import World
 
 
 class Stage:
     """Plays the journal of one capture to a phone that was built on its `world`."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, *, record: bool = False) -> None:
         self._capture = capture
         self._ids = PlayedIds(capture.records)
         self._endpoint = PlayedEndpoint(capture)
-        self._plane = PlayedPlane(capture)
-        self._providers: defaultdict[str, PlayedProvider] = defaultdict(PlayedProvider)
+        self._plane = PlayedPlane(capture, record=record)
+        self._providers = PlayedProviders()
         self.over = asyncio.Event()
         """The whole journal has been played."""
 
@@ -43,9 +43,18 @@ class Stage:
             open_endpoint=self._endpoint.open,
             resolve=self._endpoint.resolve,
             media=self._plane,
-            open_socket=lambda name: self._providers[name].socket(name),
-            media_host=self._plane.host,
+            open_socket=self._providers.open_socket,
         )
+
+    @property
+    def tapes(self) -> list[Tape]:
+        """Both sides' audio, with `record`."""
+        return self._plane.tapes
+
+    @property
+    def complaint(self) -> str:
+        """Where the phone asked its media for less than it did then; empty if nowhere."""
+        return self._plane.complaint
 
     def script(self) -> Iterator[tuple[float, Callable[[], None]]]:
         """Return the journal as steps in time, and at the end a last one that sets `over`."""
@@ -64,14 +73,12 @@ class Stage:
                 datagram = self._capture.datagrams[data["pcap"]]
                 return lambda: self._endpoint.play(datagram, data)
             case "open" | "refused" | "frame" | "close":
-                provider = self._providers[data["provider"]]
-                return lambda: provider.play(record.kind, data)
+                return lambda: self._providers.play(record.kind, data)
             case "tick":
                 return lambda: self._plane.tick(data)
             case _:
                 return None
 
     def _finish(self) -> None:
-        for provider in self._providers.values():
-            provider.finish()
+        self._providers.finish()
         self.over.set()

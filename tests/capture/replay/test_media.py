@@ -30,7 +30,7 @@ SETTINGS = StreamSettings(
     payload_type=0,
     receive_payload_types={0: "pcmu"},
 )
-LEG = {"leg": 3, "host": "192.0.2.9", "port": 40000, "wall_offset": 1.7e9, "rtp_timeout": 60.0, "uplink_ms": 40}
+LEG = {"host": "192.0.2.9", "port": 40000}
 DRAWN = {"ssrc": 0x1234, "sequence": 65530, "timestamp": 4_294_967_000}
 
 
@@ -62,7 +62,7 @@ def live_call(path: Path) -> list[MediaEvent]:
     writer.note("leg", LEG, 10.0)
     media, chance, events = Media(), random.Random(1), list[MediaEvent]()
     submitted: deque[Command] = deque(
-        [OpenLeg(leg=3, **DRAWN, cname="agent", wall_offset=1.7e9, rtp_timeout=60.0, uplink_ms=40, trace=True)]
+        [OpenLeg(leg=3, **DRAWN, cname="agent", wall_offset=1.7e9, rtp_timeout=60.0, uplink_ms=60, trace=True)]
     )
     leg = Leg(3, submitted.append, host="192.0.2.9", port=40000, on_event=events.append)
     for tick in range(1, 76):
@@ -80,7 +80,7 @@ def live_call(path: Path) -> list[MediaEvent]:
 def replayed_call(capture: Capture, behave: Callable[[Leg, int], None]) -> tuple[list[MediaEvent], str]:
     """Run the ticks of a capture, with a phone that behaves so; return the events and the complaint."""
     plane, events = PlayedPlane(capture), list[MediaEvent]()
-    leg = plane.open_leg(host="192.0.2.9", **DRAWN, cname="agent", trace=True, record=False, on_event=events.append)
+    leg = plane.open_leg(host="192.0.2.9", **DRAWN, cname="agent", trace=True, on_event=events.append)
     assert (leg.host, leg.port) == ("192.0.2.9", 40000)
     for record in capture.records:
         if record.kind == "tick":
@@ -91,7 +91,7 @@ def replayed_call(capture: Capture, behave: Callable[[Leg, int], None]) -> tuple
 
 def test_a_captured_call_gives_the_same_packets_and_events_again(tmp_path: Path) -> None:
     events = live_call(tmp_path / "call")
-    assert sum(isinstance(event, UplinkBlock) for event in events) > 25
+    assert sum(isinstance(event, UplinkBlock) for event in events) > 15
     assert replayed_call(Capture.load(Bundle(tmp_path / "call")), converse) == (events, "")
 
 
@@ -99,7 +99,7 @@ def test_a_replay_can_be_recorded_though_the_call_was_not(tmp_path: Path) -> Non
     live_call(tmp_path / "call")
     capture = Capture.load(Bundle(tmp_path / "call"))
     plane = PlayedPlane(capture, record=True)
-    leg = plane.open_leg(host="", **DRAWN, cname="agent", trace=True, record=False, on_event=lambda event: None)
+    leg = plane.open_leg(host="192.0.2.9", **DRAWN, cname="agent", trace=True, on_event=lambda event: None)
     for record in capture.records:
         if record.kind == "tick":
             converse(leg, record.data["tick"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from sipagent.agent.interfaces import Close
-from sipagent.capture.replay.provider import PlayedProvider
+from sipagent.capture.replay.provider import PlayedProviders
 from sipagent.errors import ProviderError
 from sipagent.testing.clock import VirtualLoop, run
 
@@ -20,22 +20,22 @@ def frame(text: str) -> Step:
     return "frame", {"provider": "openai", "text": text}
 
 
-def play(provider: PlayedProvider, *steps: Step) -> None:
+def play(providers: PlayedProviders, *steps: Step) -> None:
     """Let each step happen, one second after the other, beginning now."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
 
     def step(kind: str, data: dict[str, object]) -> Callable[[], None]:
-        return lambda: provider.play(kind, data)
+        return lambda: providers.play(kind, data)
 
     loop.play((loop.time() + second, step(kind, data)) for second, (kind, data) in enumerate(steps))
 
 
 def test_the_socket_opens_speaks_and_ends_when_the_journal_says_so() -> None:
     async def main() -> tuple[list[tuple[float, str]], Close | None, float]:
-        provider, loop = PlayedProvider(), asyncio.get_running_loop()
-        play(provider, OPEN, frame("one"), frame("two"), GONE)
-        socket = provider.socket("openai")
+        providers, loop = PlayedProviders(), asyncio.get_running_loop()
+        play(providers, OPEN, frame("one"), frame("two"), GONE)
+        socket = providers.open_socket("openai")
         await socket.open("wss://elsewhere", {})
         heard = [(loop.time(), text) async for text in socket.frames()]
         return heard, socket.ended, loop.time()
@@ -45,10 +45,10 @@ def test_the_socket_opens_speaks_and_ends_when_the_journal_says_so() -> None:
 
 def test_frames_wait_for_a_phone_that_is_late() -> None:
     async def main() -> list[str]:
-        provider = PlayedProvider()
+        providers = PlayedProviders()
         for kind, data in (OPEN, frame("one"), GONE):
-            provider.play(kind, data)
-        socket = provider.socket("openai")
+            providers.play(kind, data)
+        socket = providers.open_socket("openai")
         await socket.open("wss://elsewhere", {})
         return [text async for text in socket.frames()]
 
@@ -56,10 +56,12 @@ def test_frames_wait_for_a_phone_that_is_late() -> None:
 
 
 def test_what_was_refused_is_refused_again_and_the_next_attempt_is_the_next_of_the_journal() -> None:
+    second_try = [(kind, {**data, "provider": "openai#2"}) for kind, data in (OPEN, frame("second socket"), GONE)]
+
     async def main() -> list[str]:
-        provider = PlayedProvider()
-        play(provider, REFUSED, OPEN, frame("second socket"), GONE)
-        first, second = provider.socket("openai"), provider.socket("openai")
+        providers = PlayedProviders()
+        play(providers, REFUSED, *second_try)
+        first, second = providers.open_socket("openai"), providers.open_socket("openai")
         with pytest.raises(ProviderError, match=r"^openai: refused with HTTP 401$") as refusal:
             await first.open("wss://elsewhere", {})
         assert refusal.value.status == 401
@@ -71,9 +73,9 @@ def test_what_was_refused_is_refused_again_and_the_next_attempt_is_the_next_of_t
 
 def test_closing_ends_the_frames_at_once() -> None:
     async def main() -> tuple[list[str], Close | None]:
-        provider = PlayedProvider()
-        provider.play(*OPEN)
-        socket = provider.socket("openai")
+        providers = PlayedProviders()
+        providers.play(*OPEN)
+        socket = providers.open_socket("openai")
         await socket.open("wss://elsewhere", {})
         await socket.close(1000, "enough")
         return [text async for text in socket.frames()], socket.ended
@@ -83,7 +85,7 @@ def test_closing_ends_the_frames_at_once() -> None:
 
 def test_closing_ends_an_attempt_to_connect() -> None:
     async def main() -> None:
-        socket = PlayedProvider().socket("openai")
+        socket = PlayedProviders().open_socket("openai")
         attempt = asyncio.create_task(socket.open("wss://elsewhere", {}))
         await asyncio.sleep(0)
         await socket.close()
@@ -95,13 +97,13 @@ def test_closing_ends_an_attempt_to_connect() -> None:
 
 def test_past_the_end_of_the_journal_nothing_connects_and_nothing_hangs() -> None:
     async def main() -> tuple[list[str], bool]:
-        provider = PlayedProvider()
-        provider.play(*OPEN)
-        standing = provider.socket("openai")
+        providers = PlayedProviders()
+        providers.play(*OPEN)
+        standing = providers.open_socket("openai")
         await standing.open("wss://elsewhere", {})
-        provider.finish()
+        providers.finish()
         with pytest.raises(ProviderError):
-            await provider.socket("openai").open("wss://elsewhere", {})
+            await providers.open_socket("openai").open("wss://elsewhere", {})
         return [text async for text in standing.frames()], standing.ended is not None
 
     assert run(main()) == ([], True)
