@@ -1,0 +1,104 @@
+"""The source latch: whose packets count, and where ours go (RFC 4961)."""
+
+from sipagent.rtp.packet import build
+from sipagent.rtp.source import LOCK_AFTER, SILENCE, SourceLatch
+
+NAMED = ("10.0.0.5", 30000)
+"""What the SDP says."""
+REAL = ("203.0.113.9", 61000)
+"""Where the NAT sends from."""
+OTHER = ("198.51.100.66", 4000)
+SOUND = build(0, 1, 160, 7, b"\xff" * 160)
+
+
+def hear(latch: SourceLatch, source: tuple[str, int], *, packets: int = 1, now: float = 0.0) -> bool:
+    """Let packets come; whether the last one counts."""
+    return [latch.accept(source, SOUND, {0}, now) for _ in range(packets)][-1]
+
+
+def locked(source: tuple[str, int] = REAL) -> SourceLatch:
+    latch = SourceLatch(NAMED)
+    hear(latch, source, packets=LOCK_AFTER)
+    return latch
+
+
+def test_ours_go_where_the_sdp_says_until_something_comes() -> None:
+    latch = SourceLatch(NAMED)
+    assert (latch.destination, latch.latched) == (NAMED, None)
+    assert SourceLatch().destination is None
+
+
+def test_the_first_who_sends_rtp_is_answered() -> None:
+    latch = SourceLatch(NAMED)
+    assert hear(latch, REAL)
+    assert (latch.destination, latch.latched) == (REAL, REAL)
+
+
+def test_noise_and_unknown_payload_types_move_nothing() -> None:
+    latch = SourceLatch(NAMED)
+    for datagram in (b"", b"\x80", b"\x00\x01\x00\x00!\x12\xa4B" * 2, build(116, 1, 160, 7, b"sound")):
+        assert not latch.accept(OTHER, datagram, {0}, 0.0)
+    assert latch.destination == NAMED
+
+
+def test_a_second_source_is_foreign() -> None:
+    latch = SourceLatch(NAMED)
+    hear(latch, REAL)
+    assert not hear(latch, OTHER)
+    assert (latch.destination, latch.foreign) == (REAL, 1)
+
+
+def test_the_address_of_the_sdp_takes_over_before_the_lock() -> None:
+    latch = SourceLatch(NAMED)
+    hear(latch, OTHER, packets=LOCK_AFTER - 1)
+    assert hear(latch, NAMED)
+    assert latch.destination == NAMED
+
+
+def test_nobody_takes_over_after_the_lock() -> None:
+    latch = locked()
+    assert not hear(latch, NAMED)
+    assert not hear(latch, OTHER)
+    assert (latch.destination, latch.foreign) == (REAL, 2)
+
+
+def test_a_locked_source_that_fell_silent_is_replaced() -> None:
+    latch = locked()
+    assert not hear(latch, OTHER, now=SILENCE)
+    assert hear(latch, OTHER, now=SILENCE + 0.02)
+    assert latch.destination == OTHER
+
+
+def test_other_datagrams_of_the_source_are_let_through_but_keep_nothing_alive() -> None:
+    latch = locked()
+    assert latch.accept(REAL, b"\x80", {0}, SILENCE)
+    assert hear(latch, OTHER, now=SILENCE + 0.02)
+
+
+def test_a_reinvite_to_the_same_address_changes_nothing() -> None:
+    latch = locked()
+    latch.rearm(NAMED)
+    assert not hear(latch, OTHER)
+    assert latch.destination == REAL
+
+
+def test_a_reinvite_that_moves_the_media_sends_ours_there_at_once() -> None:
+    latch = locked()
+    latch.rearm(OTHER)
+    assert latch.destination == OTHER
+    assert hear(latch, OTHER)
+    assert not hear(latch, REAL)
+
+
+def test_packets_under_way_from_before_the_move_count_without_drawing_ours_back() -> None:
+    latch = locked()
+    latch.rearm(OTHER)
+    assert hear(latch, REAL, packets=3)
+    assert latch.destination == OTHER
+
+
+def test_a_source_that_never_moved_is_latched_again() -> None:
+    latch = locked()
+    latch.rearm(OTHER)
+    assert hear(latch, REAL, packets=LOCK_AFTER + 1)
+    assert latch.destination == REAL
