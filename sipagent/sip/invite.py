@@ -1,39 +1,27 @@
 """An INVITE dialog usage, called or calling, from the INVITE to the BYE (RFC 3261 sections 9, 13, 14 and 15)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from sipagent.errors import LocalProtocolError
 from sipagent.sip.acceptance import Acceptance
 from sipagent.sip.capabilities import ALLOW
+from sipagent.sip.confirmation import Confirmation
 from sipagent.sip.dialog import Dialog
 from sipagent.sip.digest import Authenticator
 from sipagent.sip.flow import Flow
-from sipagent.sip.headers import NameAddr, Via
+from sipagent.sip.headers import NameAddr
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
+from sipagent.sip.invite_reports import REPORTS, Cause
 from sipagent.sip.invite_table import SESSION, Action, SessionInput, SessionState
 from sipagent.sip.layer import TransactionLayer
-from sipagent.sip.message import Field, Headers, Request, Response
-from sipagent.sip.outputs import (
-    Acknowledged,
-    Answered,
-    Cancelled,
-    Ended,
-    Progress,
-    ReAnswered,
-    Refused,
-    ReOffered,
-    Side,
-)
+from sipagent.sip.message import Field, Request, Response
 from sipagent.sip.parameters import Parameters, quote
 from sipagent.sip.reasons import reason_phrase
+from sipagent.sip.requests import again, opening_request, sdp_type
 from sipagent.sip.timers import PATIENCE
 from sipagent.sip.transaction import ServerTransaction, cancel_of
 from sipagent.sip.uri import Uri
-
-FORKS = 16
-"""Answers of other branches of a forked INVITE that are acknowledged and hung up; more are ignored."""
 
 _OVER = {
     SessionState.LEAVING,
@@ -42,19 +30,6 @@ _OVER = {
     SessionState.ENDING,
     SessionState.ENDED,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cause:
-    """What came with an input, for the actions to use."""
-
-    message: Request | Response | None = None
-    code: int = 0
-    phrase: str = ""
-    reason: str = ""
-    by: Side = "us"
-    body: bytes | None = None
-    headers: tuple[Field, ...] = ()
 
 
 class InviteSession:
@@ -96,7 +71,8 @@ class InviteSession:
         self._bye: Request | None = None
         self._transaction: ServerTransaction | None = None  # of the INVITE to be answered: the first, or a re-INVITE
         self._acceptance: Acceptance | None = None  # while a 2xx of ours waits for its ACK
-        self._acks: dict[str, tuple[Request, Flow]] = {}  # by the remote tag, to repeat when a 2xx is repeated
+        self._confirmation = Confirmation(layer)
+        self._credentials: list[Field] = []
         self._cancelled_at: float | None = None
 
     @classmethod
@@ -147,20 +123,19 @@ class InviteSession:
         """Call `target`: its INVITE leaves over `flow`."""
         call_id = ids.token("call-id")
         local, remote = identity.name_addr(ids.token("tag", call_id)), NameAddr(uri=target.bare())
-        fields = [
-            ("Via", str(Via.of(flow, ids.token("branch", call_id)))),
-            *(("Route", route) for route in identity.routes),
-            ("Max-Forwards", "70"),
-            ("From", str(local)),
-            ("To", str(remote)),
-            ("Call-ID", call_id),
-            ("CSeq", f"{1 + ids.number('cseq', 16, call_id)} INVITE"),
-            ("Contact", f"<{contact}>"),
-            ALLOW,
-            *headers,
-            *_sdp(offer),
-        ]
-        request = Request(method="INVITE", uri=str(target), headers=Headers(fields), body=offer or b"")
+        request = opening_request(
+            "INVITE",
+            target=target,
+            flow=flow,
+            branch=ids.token("branch", call_id),
+            routes=identity.routes,
+            sender=local,
+            recipient=remote,
+            call_id=call_id,
+            number=1 + ids.number("cseq", 16, call_id),
+            headers=(("Contact", f"<{contact}>"), ALLOW, *headers, *sdp_type(offer)),
+            body=offer or b"",
+        )
         session = cls(
             layer=layer,
             ids=ids,
@@ -180,15 +155,15 @@ class InviteSession:
 
     def ring(self, now: float, *, code: int = 180, body: bytes = b"") -> None:
         """Send a provisional response."""
-        self._ask(SessionInput.RING, _Cause(code=code, body=body), now)
+        self._ask(SessionInput.RING, Cause(code=code, body=body), now)
 
     def accept(self, body: bytes, now: float) -> None:
         """Send 200 with our SDP, and repeat it until the ACK comes."""
-        self._ask(SessionInput.ACCEPT, _Cause(body=body), now)
+        self._ask(SessionInput.ACCEPT, Cause(body=body), now)
 
     def reject(self, code: int, now: float, *, reason: str = "", headers: Iterable[Field] = ()) -> None:
         """Send a final failure."""
-        self._ask(SessionInput.REJECT, _Cause(code=code, phrase=reason, headers=tuple(headers)), now)
+        self._ask(SessionInput.REJECT, Cause(code=code, phrase=reason, headers=tuple(headers)), now)
 
     def cancel(self, now: float) -> None:
         """Take our INVITE back; if it has been answered meanwhile, hang up."""
@@ -197,23 +172,23 @@ class InviteSession:
     def bye(self, now: float, *, reason: str = "") -> None:
         """End the session, whatever its state: BYE, CANCEL, or 480 to an INVITE not answered yet. Idempotent."""
         headers = (("Reason", f"SIP;text={quote(reason)}"),) if reason else ()
-        self._step(SessionInput.HANG_UP, _Cause(code=480, body=b"", headers=headers, reason=reason), now)
+        self._step(SessionInput.HANG_UP, Cause(code=480, body=b"", headers=headers, reason=reason), now)
 
     def acknowledge(self, answer: bytes, now: float) -> None:
         """Send the ACK, with our answer, of a call that we made without an offer."""
-        if self._dialog is not None and self._dialog.remote_tag not in self._acks:
+        if self._dialog is not None and self._dialog.remote_tag not in self._confirmation:
             self._send_ack(self._dialog, answer)
 
     def answer_offer(self, body: bytes, now: float) -> None:
         """Send 200 to a re-INVITE: our answer, or our offer where it had none."""
         if self._transaction is not None and self.state is SessionState.ESTABLISHED:
-            self._send_success(_Cause(body=body), now)
+            self._send_success(Cause(body=body), now)
             self._layer.schedule.update(self)
 
     def refuse_offer(self, code: int, now: float) -> None:
         """Refuse a re-INVITE; the call stands as it was (section 14.2)."""
         if self._transaction is not None and self.state is SessionState.ESTABLISHED:
-            self._send_failure(_Cause(code=code), now)
+            self._send_failure(Cause(code=code), now)
 
     # ---- requests of the far end
 
@@ -242,7 +217,7 @@ class InviteSession:
             self._layer.respond(transaction, 500, now, reason="CSeq Out of Order")
         elif request.method == "BYE":
             self._layer.respond(transaction, 200, now)
-            cause = _Cause(code=487, by="caller", reason=_reason_text(request))
+            cause = Cause(code=487, by="caller", reason=_reason_text(request))
             self._step(SessionInput.BYE, cause, now)
         else:
             self._receive_reinvite(transaction, now)
@@ -254,14 +229,14 @@ class InviteSession:
             return
         self._acceptance = None
         answer = request.content if acceptance.delayed_offer else None
-        self._step(SessionInput.ACK, _Cause(message=acceptance.transaction.request, body=answer), now)
+        self._step(SessionInput.ACK, Cause(message=acceptance.transaction.request, body=answer), now)
 
     def receive_cancel(self, now: float) -> None:
         """The INVITE not yet answered is taken back: 487 (section 9.2). A call that stands goes on."""
         if self.state is SessionState.ESTABLISHED:
-            self._send_failure(_Cause(code=487), now)
+            self._send_failure(Cause(code=487), now)
         else:
-            self._step(SessionInput.CANCEL, _Cause(code=487), now)
+            self._step(SessionInput.CANCEL, Cause(code=487), now)
 
     def _receive_reinvite(self, transaction: ServerTransaction, now: float) -> None:
         if self.state is not SessionState.ESTABLISHED or self._transaction or self._acceptance:
@@ -272,60 +247,49 @@ class InviteSession:
         if self._dialog is not None:
             self._dialog.retarget(transaction.request)
         self._transaction = transaction
-        self._step(SessionInput.INVITE, _Cause(message=transaction.request), now)
+        self._step(SessionInput.INVITE, Cause(message=transaction.request), now)
 
     # ---- responses to ours
 
     def receive_response(self, response: Response, request: Request, now: float) -> None:
-        if response.code in (401, 407) and self._try_again(response, request, now):
-            return
-        if request.method == "INVITE":
+        if response.code in (401, 407) and self._can_answer(response, request):
+            self._step(SessionInput.CHALLENGED, Cause(), now)
+        elif request.method == "INVITE":
             self._receive_invite_response(response, now)
         elif request is self._bye and response.code >= 200:
-            self._step(SessionInput.BYE_DONE, _Cause(), now)
+            self._step(SessionInput.BYE_DONE, Cause(), now)
 
     def request_failed(self, request: Request, code: int, now: float) -> None:
         if request.method == "INVITE":
-            self._step(SessionInput.FAILURE, _Cause(code=code, reason=reason_phrase(code)), now)
+            self._step(SessionInput.FAILURE, Cause(code=code, reason=reason_phrase(code)), now)
         elif request is self._bye:
-            self._step(SessionInput.BYE_DONE, _Cause(), now)
+            self._step(SessionInput.BYE_DONE, Cause(), now)
 
     def _receive_invite_response(self, response: Response, now: float) -> None:
-        cause = _Cause(message=response, code=response.code, reason=response.reason, body=response.content)
+        cause = Cause(message=response, code=response.code, reason=response.reason, body=response.content)
         if response.code < 200:
             self._step(SessionInput.PROVISIONAL, cause, now)
         elif response.code >= 300:
             self._step(SessionInput.FAILURE, cause, now)
-        elif response.to.tag in self._acks:  # the 2xx came again: so must the ACK (section 13.2.2.4)
-            self._layer.send(*self._acks[response.to.tag])
+        elif response.to.tag in self._confirmation:
+            self._confirmation.repeat(response.to.tag)
         elif self._dialog is None:
             self._step(SessionInput.SUCCESS, cause, now)
-        elif response.to.tag != self._dialog.remote_tag and len(self._acks) < FORKS:
+        elif response.to.tag != self._dialog.remote_tag and not self._confirmation.full:
             self._hang_up_fork(response, now)
 
     def _hang_up_fork(self, response: Response, now: float) -> None:
         """A second phone answered the same call: acknowledged and hung up (section 13.2.2.4)."""
         dialog = Dialog.of_response(self._invite, response, self.flow)
         self._send_ack(dialog, b"")
-        self._layer.request(self._in_dialog(dialog, "BYE"), dialog.next_flow(), self, now)
+        self._layer.request(dialog.request("BYE", branch=self._branch()), dialog.next_flow(), self, now)
 
-    def _try_again(self, response: Response, request: Request, now: float) -> bool:
-        """Send a challenged request again with credentials; false where that is of no use, or no longer wanted."""
-        wanted = request is self._bye or (
-            request.method == "INVITE" and self.state in (SessionState.CALLING, SessionState.EARLY)
-        )
-        answers = self._authenticator.answer(request, response) if wanted else None
-        if answers is None:
+    def _can_answer(self, response: Response, request: Request) -> bool:
+        """Whether a challenge is of a request still wanted, and we have credentials for it."""
+        if request not in (self._invite, self._bye) or (self.state, SessionInput.CHALLENGED) not in SESSION:
             return False
-        number = self._dialog.next_number() if self._dialog else request.cseq.number + 1
-        flow = self._dialog.next_flow() if self._dialog else self.flow
-        repeated = again(request, flow, self._ids.token("branch", self.call_id), number, answers)
-        if request is self._bye:
-            self._bye = repeated
-        else:
-            self._invite = repeated
-        self._layer.request(repeated, flow, self, now)
-        return True
+        self._credentials = self._authenticator.answer(request, response) or []
+        return bool(self._credentials)
 
     # ---- time
 
@@ -339,28 +303,31 @@ class InviteSession:
         acceptance = self._acceptance
         if acceptance is not None and acceptance.expired(now):
             self._acceptance = None
-            self._step(SessionInput.NO_ACK, _Cause(by="network", reason="our 200 OK was never acknowledged"), now)
+            self._step(SessionInput.NO_ACK, Cause(by="network", reason="our 200 OK was never acknowledged"), now)
         elif acceptance is not None and acceptance.repeat(now):
             self._respond_success(acceptance, now)
         if self._cancelled_at is not None and now >= self._cancelled_at + PATIENCE:
-            self._step(SessionInput.NO_FINAL, _Cause(), now)
+            self._step(SessionInput.NO_FINAL, Cause(), now)
 
     # ---- the machine
 
-    def _ask(self, event: SessionInput, cause: _Cause, now: float) -> None:
+    def _ask(self, event: SessionInput, cause: Cause, now: float) -> None:
         if self.state in _OVER:
             return
         if (self.state, event) not in SESSION:
             raise LocalProtocolError(f"cannot {event.value} a session that is {self.state.value}")
         self._step(event, cause, now)
 
-    def _step(self, event: SessionInput, cause: _Cause, now: float) -> None:
+    def _step(self, event: SessionInput, cause: Cause, now: float) -> None:
         step = SESSION.get((self.state, event))
         if step is None:
             return
         self.state, actions = step
         for action in actions:
-            _PERFORM[action](self, cause, now)
+            if action in _SENDERS:
+                _SENDERS[action](self, cause, now)
+            elif (output := REPORTS[action](self, cause)) is not None:
+                self._layer.emit(output)
         if self.state in (SessionState.ENDING, SessionState.ENDED):
             self._release(now)
         self._layer.schedule.update(self)
@@ -371,26 +338,26 @@ class InviteSession:
         """No offer outlives the session (section 15.1.2)."""
         self._acceptance = None
         if self._transaction is not None:
-            self._send_failure(_Cause(code=487), now)
+            self._send_failure(Cause(code=487), now)
 
     # ---- actions: what is sent
 
-    def _send_provisional(self, cause: _Cause, now: float) -> None:
+    def _send_provisional(self, cause: Cause, now: float) -> None:
         self._respond(cause.code, cause.body or b"", now)
 
-    def _send_success(self, cause: _Cause, now: float) -> None:
+    def _send_success(self, cause: Cause, now: float) -> None:
         if self._transaction is not None:
             self._acceptance = Acceptance(self._transaction, cause.body or b"", now)
             self._respond_success(self._acceptance, now)
             self._transaction = None
 
     def _respond_success(self, acceptance: Acceptance, now: float) -> None:
-        headers = (*self._dialog_headers(acceptance.transaction.request), *_sdp(acceptance.body))
+        headers = (*self._dialog_headers(acceptance.transaction.request), *sdp_type(acceptance.body))
         self._layer.respond(
             acceptance.transaction, 200, now, to_tag=self.local_tag, headers=headers, body=acceptance.body
         )
 
-    def _send_failure(self, cause: _Cause, now: float) -> None:
+    def _send_failure(self, cause: Cause, now: float) -> None:
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
             self._layer.respond(
@@ -399,14 +366,14 @@ class InviteSession:
 
     def _respond(self, code: int, body: bytes, now: float) -> None:
         if self._transaction is not None:
-            headers = (*self._dialog_headers(self._transaction.request), *_sdp(body))
+            headers = (*self._dialog_headers(self._transaction.request), *sdp_type(body))
             self._layer.respond(self._transaction, code, now, to_tag=self.local_tag, headers=headers, body=body)
 
     def _dialog_headers(self, request: Request) -> tuple[Field, ...]:
         routes = [("Record-Route", value) for value in request.headers.rows("record-route")]
         return (*routes, ("Contact", f"<{self._contact}>"), ALLOW)
 
-    def _confirm(self, cause: _Cause, now: float) -> None:
+    def _confirm(self, cause: Cause, now: float) -> None:
         """Make the dialog of a 2xx and acknowledge it; without our offer, the ACK waits for our answer."""
         if isinstance(cause.message, Response):
             self._dialog = Dialog.of_response(self._invite, cause.message, self.flow)
@@ -415,89 +382,52 @@ class InviteSession:
                 self._send_ack(self._dialog, b"")
 
     def _send_ack(self, dialog: Dialog, body: bytes) -> None:
-        ack = self._in_dialog(dialog, "ACK", number=self._invite.cseq.number, headers=_sdp(body), body=body)
-        self._acks[dialog.remote_tag] = ack, dialog.next_flow()
-        self._layer.send(ack, dialog.next_flow())
+        self._confirmation.send(dialog, branch=self._branch(), number=self._invite.cseq.number, body=body)
 
-    def _send_bye(self, cause: _Cause, now: float) -> None:
+    def _send_bye(self, cause: Cause, now: float) -> None:
         if self._dialog is None:
             return
         if self.outgoing:
             self.acknowledge(b"", now)
         self._authenticator.begin()
-        self._bye = self._in_dialog(self._dialog, "BYE", headers=cause.headers)
+        self._bye = self._dialog.request("BYE", branch=self._branch(), headers=cause.headers)
         self._layer.request(self._bye, self._dialog.next_flow(), self, now)
 
-    def _send_cancel(self, cause: _Cause, now: float) -> None:
+    def _send_cancel(self, cause: Cause, now: float) -> None:
         self._cancelled_at = now
         self._layer.request(cancel_of(self._invite), self.flow, self, now)
 
-    def _abandon(self, cause: _Cause, now: float) -> None:
+    def _abandon(self, cause: Cause, now: float) -> None:
         self._layer.abandon(self._invite)
 
-    def _in_dialog(
-        self, dialog: Dialog, method: str, *, number: int = 0, headers: Iterable[Field] = (), body: bytes = b""
-    ) -> Request:
-        branch = self._ids.token("branch", self.call_id)
-        return dialog.request(method, branch=branch, number=number, headers=headers, body=body)
+    def _repeat_invite(self, cause: Cause, now: float) -> None:
+        number = self._invite.cseq.number + 1
+        self._invite = again(
+            self._invite, flow=self.flow, branch=self._branch(), number=number, credentials=self._credentials
+        )
+        self._layer.request(self._invite, self.flow, self, now)
 
-    # ---- actions: what is told
+    def _repeat_bye(self, cause: Cause, now: float) -> None:
+        if self._dialog is not None and self._bye is not None:
+            flow, number = self._dialog.next_flow(), self._dialog.next_number()
+            self._bye = again(self._bye, flow=flow, branch=self._branch(), number=number, credentials=self._credentials)
+            self._layer.request(self._bye, flow, self, now)
 
-    def _report_acknowledged(self, cause: _Cause, now: float) -> None:
-        self._layer.emit(Acknowledged(session=self, answer=cause.body))
-
-    def _report_reanswered(self, cause: _Cause, now: float) -> None:
-        if cause.message is not None and not cause.message.body:
-            self._layer.emit(ReAnswered(session=self, answer=cause.body))
-
-    def _report_offer(self, cause: _Cause, now: float) -> None:
-        self._layer.emit(ReOffered(session=self, offer=cause.message.content if cause.message else None))
-
-    def _report_progress(self, cause: _Cause, now: float) -> None:
-        if cause.code != 100:
-            self._layer.emit(Progress(session=self, code=cause.code, reason=cause.reason, body=cause.body))
-
-    def _report_answered(self, cause: _Cause, now: float) -> None:
-        self._layer.emit(Answered(session=self, body=cause.body))
-
-    def _report_refused(self, cause: _Cause, now: float) -> None:
-        self._layer.emit(Refused(session=self, code=cause.code, reason=cause.reason))
-
-    def _report_cancelled(self, cause: _Cause, now: float) -> None:
-        self._layer.emit(Cancelled(session=self))
-
-    def _report_ended(self, cause: _Cause, now: float) -> None:
-        self._layer.emit(Ended(session=self, by=cause.by, reason=cause.reason))
+    def _branch(self) -> str:
+        return self._ids.token("branch", self.call_id)
 
 
-_PERFORM: Mapping[Action, Callable[[InviteSession, _Cause, float], None]] = {
+_SENDERS: Mapping[Action, Callable[[InviteSession, Cause, float], None]] = {
     Action.SEND_PROVISIONAL: InviteSession._send_provisional,
     Action.SEND_SUCCESS: InviteSession._send_success,
     Action.SEND_FAILURE: InviteSession._send_failure,
     Action.SEND_CANCEL: InviteSession._send_cancel,
     Action.SEND_BYE: InviteSession._send_bye,
+    Action.REPEAT_INVITE: InviteSession._repeat_invite,
+    Action.REPEAT_BYE: InviteSession._repeat_bye,
     Action.ABANDON: InviteSession._abandon,
     Action.CONFIRM: InviteSession._confirm,
-    Action.REPORT_ACKNOWLEDGED: InviteSession._report_acknowledged,
-    Action.REPORT_REANSWERED: InviteSession._report_reanswered,
-    Action.REPORT_OFFER: InviteSession._report_offer,
-    Action.REPORT_PROGRESS: InviteSession._report_progress,
-    Action.REPORT_ANSWERED: InviteSession._report_answered,
-    Action.REPORT_REFUSED: InviteSession._report_refused,
-    Action.REPORT_CANCELLED: InviteSession._report_cancelled,
-    Action.REPORT_ENDED: InviteSession._report_ended,
 }
-
-
-def again(request: Request, flow: Flow, branch: str, number: int, credentials: Iterable[Field]) -> Request:
-    """The same request once more, as a new transaction, with credentials (RFC 3261 section 22.2)."""
-    kept = request.headers.without("via", "cseq", "authorization", "proxy-authorization")
-    fields = [("Via", str(Via.of(flow, branch))), *kept, ("CSeq", f"{number} {request.method}"), *credentials]
-    return Request(method=request.method, uri=request.uri, headers=Headers(fields), body=request.body)
-
-
-def _sdp(body: bytes | None) -> list[Field]:
-    return [("Content-Type", "application/sdp")] if body else []
 
 
 def _reason_text(request: Request) -> str:

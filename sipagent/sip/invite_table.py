@@ -31,6 +31,7 @@ class SessionInput(Enum):
     PROVISIONAL = "1xx"
     SUCCESS = "2xx"
     FAILURE = "3xx-6xx"
+    CHALLENGED = "401 or 407 that can be answered"
     NO_ACK = "no ACK for 64*T1"
     NO_FINAL = "no final response 64*T1 after CANCEL"
     BYE_DONE = "BYE answered"
@@ -43,6 +44,8 @@ class Action(Enum):
     SEND_CANCEL = "send CANCEL"
     SEND_BYE = "send BYE"
     ABANDON = "forget the INVITE"
+    REPEAT_INVITE = "send INVITE with credentials"
+    REPEAT_BYE = "send BYE with credentials"
     CONFIRM = "make the dialog, send ACK"
     REPORT_ACKNOWLEDGED = "Acknowledged"
     REPORT_REANSWERED = "ReAnswered, if our 2xx carried the offer"
@@ -74,11 +77,13 @@ SESSION: Mapping[tuple[SessionState, SessionInput], tuple[SessionState, tuple[Ac
     (_S.CALLING, _I.PROVISIONAL): (_S.EARLY, (_A.REPORT_PROGRESS,)),
     (_S.CALLING, _I.SUCCESS): (_S.ESTABLISHED, (_A.CONFIRM, _A.REPORT_ANSWERED)),
     (_S.CALLING, _I.FAILURE): (_S.ENDED, (_A.REPORT_REFUSED,)),
+    (_S.CALLING, _I.CHALLENGED): (_S.CALLING, (_A.REPEAT_INVITE,)),
     # CANCEL waits for a first provisional response (section 9.1).
     (_S.CALLING, _I.HANG_UP): (_S.WITHDRAWING, ()),
     (_S.EARLY, _I.PROVISIONAL): (_S.EARLY, (_A.REPORT_PROGRESS,)),
     (_S.EARLY, _I.SUCCESS): (_S.ESTABLISHED, (_A.CONFIRM, _A.REPORT_ANSWERED)),
     (_S.EARLY, _I.FAILURE): (_S.ENDED, (_A.REPORT_REFUSED,)),
+    (_S.EARLY, _I.CHALLENGED): (_S.CALLING, (_A.REPEAT_INVITE,)),
     (_S.EARLY, _I.HANG_UP): (_S.CANCELLING, (_A.SEND_CANCEL,)),
     (_S.WITHDRAWING, _I.PROVISIONAL): (_S.CANCELLING, (_A.SEND_CANCEL,)),
     (_S.WITHDRAWING, _I.SUCCESS): (_S.ENDING, (_A.CONFIRM, _A.SEND_BYE, _A.REPORT_CANCELLED)),
@@ -91,6 +96,7 @@ SESSION: Mapping[tuple[SessionState, SessionInput], tuple[SessionState, tuple[Ac
     (_S.ESTABLISHED, _I.BYE): (_S.ENDED, (_A.REPORT_ENDED,)),
     (_S.ESTABLISHED, _I.HANG_UP): (_S.ENDING, (_A.SEND_BYE, _A.REPORT_ENDED)),
     (_S.ESTABLISHED, _I.NO_ACK): (_S.ENDING, (_A.SEND_BYE, _A.REPORT_ENDED)),
+    (_S.ENDING, _I.CHALLENGED): (_S.ENDING, (_A.REPEAT_BYE,)),
     (_S.ENDING, _I.BYE): (_S.ENDED, ()),
     (_S.ENDING, _I.BYE_DONE): (_S.ENDED, ()),
 }

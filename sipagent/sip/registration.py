@@ -6,15 +6,15 @@ from enum import Enum
 from sipagent.sip.capabilities import ALLOW
 from sipagent.sip.digest import Authenticator
 from sipagent.sip.flow import Address, Flow
-from sipagent.sip.headers import NameAddr, Via, parse_number
+from sipagent.sip.headers import NameAddr, parse_number
 from sipagent.sip.hints import likely_cause
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
-from sipagent.sip.invite import again
 from sipagent.sip.layer import TransactionLayer
-from sipagent.sip.message import Field, Headers, Request, Response
+from sipagent.sip.message import Field, Request, Response
 from sipagent.sip.outputs import RegistrationEnded, RegistrationRefused, RegistrationSucceeded
 from sipagent.sip.reasons import reason_phrase
+from sipagent.sip.requests import again, opening_request
 from sipagent.sip.uri import Uri, parse_port
 
 SHORTEST = 10
@@ -200,7 +200,9 @@ class Registration:
     def _repeat(self, answer: Answer, now: float) -> None:
         if self._request is not None:
             branch = self._ids.token("branch", self.call_id)
-            self._send(again(self._request, self.flow, branch, self._next_number(), self._credentials), now)
+            number = self._next_number()
+            request = again(self._request, flow=self.flow, branch=branch, number=number, credentials=self._credentials)
+            self._send(request, now)
 
     def _lengthen(self, answer: Answer, now: float) -> None:
         if isinstance(answer, Response):
@@ -261,21 +263,19 @@ class Registration:
         return self._cseq
 
     def _next_request(self, expires: int) -> Request:
-        aor = self.identity.name_addr()
         superseded = f", <{self._superseded}>;expires=0" if self._superseded else ""
-        fields: list[Field] = [
-            ("Via", str(Via.of(self.flow, self._ids.token("branch", self.call_id)))),
-            *(("Route", route) for route in self.identity.routes),
-            ("Max-Forwards", "70"),
-            ("From", str(self._from)),
-            ("To", str(aor)),
-            ("Call-ID", self.call_id),
-            ("CSeq", f"{self._next_number()} REGISTER"),
-            ("Contact", f"<{self.contact}>{superseded}"),
-            ("Expires", str(expires)),
-            ALLOW,
-        ]
-        return Request(method="REGISTER", uri=str(self.registrar), headers=Headers(fields))
+        return opening_request(
+            "REGISTER",
+            target=self.registrar,
+            flow=self.flow,
+            branch=self._ids.token("branch", self.call_id),
+            routes=self.identity.routes,
+            sender=self._from,
+            recipient=self.identity.name_addr(),
+            call_id=self.call_id,
+            number=self._next_number(),
+            headers=(("Contact", f"<{self.contact}>{superseded}"), ("Expires", str(expires)), ALLOW),
+        )
 
     def _send(self, request: Request, now: float) -> None:
         self._request = request
