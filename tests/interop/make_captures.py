@@ -77,7 +77,7 @@ def cancelled(directory: Path) -> Sipagent:
 
 def barge_in(directory: Path) -> Sipagent:
     """baresip asks for help and talks into the answer."""
-    ask = sound.speak("help", directory / "ask.wav", before=3, after=3.5)
+    ask = sound.speak("what can you do", directory / "ask.wav", before=3, after=3.5)
     stop = sound.speak("what is your address", directory / "stop.wav", after=20)
     microphone = sound.join([ask, stop], directory / "microphone.wav")
     with _alone(directory) as agent, Baresip(directory / "phone", Phone(registrar="", microphone=microphone)) as phone:

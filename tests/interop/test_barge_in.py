@@ -25,7 +25,7 @@ def test_with_other_servers(agent: StartAgent, phone: StartPhone, tmp_path: Path
 
 
 def test_with_the_local_servers(agent: StartAgent, phone: StartPhone, tmp_path: Path, record_property: Figure) -> None:
-    _interrupt(agent("--local", account=""), "help", phone, tmp_path, record_property)
+    _interrupt(agent("--local", account=""), "what can you do", phone, tmp_path, record_property)
 
 
 def _interrupt(callee: Sipagent, question: str, phone: StartPhone, tmp_path: Path, figure: Figure) -> None:

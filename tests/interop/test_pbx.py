@@ -137,10 +137,10 @@ def test_a_phone_that_speaks_a_law_is_understood_in_a_law(agent: StartAgent, pho
         Phone(
             registrar="",
             codecs="PCMA/8000/1",
-            microphone=sound.speak("help", tmp_path / "help.wav", before=4, after=20),
+            microphone=sound.speak("what can you do", tmp_path / "question.wav", before=4, after=20),
         )
     )
     caller.dial("sip:agent@127.0.0.1:5080")
     assert callee.events.wait("CallAnswered")["codec"].lower() in ("pcma", "alaw")
-    assert callee.events.wait("CallerSaid", 20)["text"].lower() == "help"
+    assert callee.events.wait("CallerSaid", 20)["text"].lower() == "what can you do"
     caller.hang_up()
