@@ -7,7 +7,18 @@ from collections.abc import Iterator
 
 from sipagent.config.load import Configuration
 from sipagent.config.options import Account, AgentSection, General, Trunk
-from sipagent.config.values import Codec, Codecs, Dtmf, Nat, Pipeline, Recording, RtpPorts, Srtp, TurnDetection
+from sipagent.config.values import (
+    Codec,
+    Codecs,
+    Dtmf,
+    Nat,
+    Pipeline,
+    Recording,
+    RtpPorts,
+    Srtp,
+    TurnDetection,
+    UnknownCallers,
+)
 from sipagent.errors import ConfigurationError
 from sipagent.sip.flow import Transport
 
@@ -54,6 +65,8 @@ def _of_general(general: General) -> Iterator[str]:
         yield "[general] nat = strict is not built yet; nat = auto is in force"
     if general.rtp is RtpPorts.SHARED:
         yield "[general] rtp = shared is not built yet; every call has a port of its own"
+    if general.unknown_callers is UnknownCallers.DIGEST:
+        yield "[general] unknown_callers = digest is not built yet; unknown callers are dropped"
 
 
 def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:

@@ -37,6 +37,10 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
             "[trunk t]\nhost = t.example.com\ncodecs = alaw,opus",
             "[trunk t] codecs: opus is not built yet and is neither offered nor accepted",
         ),
+        (
+            "[general]\nunknown_callers = digest",
+            "[general] unknown_callers = digest is not built yet; unknown callers are dropped",
+        ),
         ("[transfer]\nreception = 1000", "[transfer] is not built yet; calls stay where they are"),
         ("[record]\ncalls = ogg", "[record] calls = ogg is not built yet; calls are recorded as WAV"),
         ("[record]\nannounce = x", "[record] announce is not built yet; put the announcement into the greeting"),
