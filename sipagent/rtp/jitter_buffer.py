@@ -27,10 +27,8 @@ _CAPACITY = CLOCK_RATE
 """Samples between oldest and newest (1 s), whatever arrives."""
 _DEEPEST = CLOCK_RATE // 2
 """Samples that may wait to be played; beyond, the oldest are given up."""
-_FADED = 3
-"""Waiting frames that are worth concealing: after 60 ms a concealment has faded out anyway."""
 _LONGEST_WAIT = 20
-"""Waiting frames (400 ms) after which the stream has paused, and begins anew with what comes next."""
+"""Frames (400 ms) of waiting after which the stream has paused, and begins anew with what comes next."""
 _JUMP_IN_TIME = CLOCK_RATE
 _JUMP_IN_SEQUENCE = 3000
 _PATIENCE = 250
@@ -225,7 +223,8 @@ class JitterBuffer:
         self._waited += 1
         if self._waited > _LONGEST_WAIT:
             self._pause()
-        return self._conceal() if self._waited <= _FADED else None
+            return None
+        return self._conceal()
 
     def _repay_waits(self) -> None:
         """Take the time spent waiting for packets off the hole that they left: they were lost, or never sent."""

@@ -39,11 +39,16 @@ class SourceLatch:
         return self._source
 
     def rearm(self, expected: Endpoint | None) -> None:
-        """Begin anew where an offer or answer moves the peer's media; an unchanged SDP address changes nothing."""
-        if expected != self._expected:
-            self._expected = expected
-            self._former, self._source = self._source, None
-            self._packets = 0
+        """Begin anew where an offer or answer moves the peer's media.
+
+        An unchanged address changes nothing, and neither does one that is none: with 0.0.0.0 or port 0 the peer holds
+        us, and will be where it was (RFC 3264 section 8.4).
+        """
+        if expected == self._expected or (expected is not None and _is_nowhere(expected)):
+            return
+        self._expected = expected
+        self._former, self._source = self._source, None
+        self._packets = 0
 
     def accept(self, source: Endpoint, datagram: bytes, payload_types: Container[int], now: float) -> bool:
         """Tell whether a datagram counts; one that is no RTP of a negotiated type never moves the latch."""
@@ -73,3 +78,7 @@ class SourceLatch:
 
 def _is_media(datagram: bytes, payload_types: Container[int]) -> bool:
     return len(datagram) >= HEADER_LENGTH and datagram[0] >> 6 == VERSION and datagram[1] & 0x7F in payload_types
+
+
+def _is_nowhere(endpoint: Endpoint) -> bool:
+    return endpoint[0] in ("0.0.0.0", "::") or endpoint[1] == 0

@@ -1,5 +1,7 @@
 """The source latch: whose packets count, and where ours go (RFC 4961)."""
 
+import pytest
+
 from sipagent.rtp.packet import build
 from sipagent.rtp.source import LOCK_AFTER, SILENCE, SourceLatch
 
@@ -79,6 +81,15 @@ def test_a_reinvite_to_the_same_address_changes_nothing() -> None:
     latch = locked()
     latch.rearm(NAMED)
     assert not hear(latch, OTHER)
+    assert latch.destination == REAL
+
+
+@pytest.mark.parametrize("nowhere", [("0.0.0.0", 30000), ("::", 30000), ("10.0.0.5", 0)])
+def test_hold_leaves_the_source_where_it_was(nowhere: tuple[str, int]) -> None:
+    latch = locked()
+    latch.rearm(nowhere)
+    assert latch.destination == REAL
+    latch.rearm(NAMED)
     assert latch.destination == REAL
 
 

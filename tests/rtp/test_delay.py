@@ -1,0 +1,62 @@
+"""The target delay: what the jitter of the last packets asks for."""
+
+import pytest
+
+from sipagent.rtp.delay import MAXIMUM, MINIMUM, DelayEstimate
+
+
+def estimate(*extra: float, start: float = 0.0) -> DelayEstimate:
+    """An estimate from 20 ms packets with so much extra delay each, on a path of 30 ms."""
+    delay = DelayEstimate(frame=0.02)
+    for index, late in enumerate(extra):
+        delay.add(index * 0.02, start + index * 0.02 + 0.03 + late)
+    return delay
+
+
+def test_an_even_stream_needs_the_minimum() -> None:
+    assert estimate(*[0.0] * 200).target == MINIMUM
+
+
+def test_the_target_covers_the_jitter_and_a_frame() -> None:
+    assert estimate(*[0.0, 0.05] * 25).target == pytest.approx(0.07)
+
+
+def test_one_packet_of_a_hundred_may_be_late() -> None:
+    assert estimate(*([0.0] * 99 + [0.3]) * 5).target == MINIMUM
+    assert estimate(*([0.0] * 49 + [0.3]) * 10).target == pytest.approx(0.32)
+
+
+def test_the_target_has_an_upper_bound() -> None:
+    assert estimate(*[0.0, 2.0] * 25).target == MAXIMUM
+
+
+def test_ten_seconds_of_calm_bring_it_down() -> None:
+    assert estimate(*[0.0, 0.05] * 25, *[0.0] * 500).target == MINIMUM
+
+
+def test_a_path_that_became_longer_is_no_jitter_for_long() -> None:
+    assert estimate(*[0.0] * 500, *[0.2] * 50).target == pytest.approx(0.22)
+    assert estimate(*[0.0] * 500, *[0.2] * 550).target == MINIMUM
+
+
+def test_the_delay_of_a_sample_counts_from_its_earliest_possible_arrival() -> None:
+    delay = estimate(0.01, 0.0, 0.02, start=100.0)
+    assert delay.of(0.04, now=100.09) == pytest.approx(0.02)
+
+
+def test_a_late_packet_raises_the_target_at_once() -> None:
+    delay = estimate(0.0)
+    delay.raise_to(0.1)
+    assert delay.target == pytest.approx(0.12)
+    delay.raise_to(0.05)
+    assert delay.target == pytest.approx(0.12)
+    delay.raise_to(3.0)
+    assert delay.target == MAXIMUM
+
+
+def test_a_new_stream_starts_from_its_own_first_packet() -> None:
+    delay = estimate(*[0.0, 0.05] * 25)
+    delay.forget()
+    delay.add(500.0, 7.0)
+    assert delay.of(500.0, now=7.02) == pytest.approx(0.02)
+    assert delay.target == pytest.approx(0.07)

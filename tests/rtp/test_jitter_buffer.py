@@ -1,0 +1,290 @@
+"""The jitter buffer, tick by tick: given when packets arrive, then this plays at each 20 ms.
+
+`- - 0 1 L 3` tells what each pop gave: nothing, nothing, the packets 0 and 1, a frame to conceal, packet 3; `q` is a
+quiet frame. Packets arrive 5 ms after their tick unless a test says otherwise.
+"""
+
+from collections.abc import Container, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipagent.rtp.jitter_buffer import FRAME, Frame, JitterBuffer, Lost
+
+TICK = 0.02
+QUIET = 0xFF
+
+
+class Line:
+    """A network that delivers to a jitter buffer, and the ticks that play it."""
+
+    def __init__(
+        self, *, ptime: int = 20, first_sequence: int = 0, first_timestamp: int = 0, quiet: Container[int] = ()
+    ) -> None:
+        self.buffer = JitterBuffer(is_quiet=lambda payload: payload == bytes([QUIET]) * FRAME)
+        self._quiet = quiet
+        self._samples = ptime * 8
+        self._first_sequence = first_sequence
+        self._first_timestamp = first_timestamp
+        self._tick = 0
+
+    def arrive(self, number: int, at: float, *, marker: bool = False, shift: int = 0) -> None:
+        """Let packet `number` of the stream arrive; its sound is its number. `shift` is silence not sent before it."""
+        self.buffer.add(
+            self._first_sequence + number,
+            (self._first_timestamp + number * self._samples + shift) & 0xFFFFFFFF,
+            bytes([QUIET if number in self._quiet else number % 250]) * self._samples,
+            at,
+            marker,
+        )
+
+    def play(self, ticks: int, arrivals: Iterable[tuple[float, int]] = ()) -> str:
+        """Play so many ticks, while packets (arrival, number) come."""
+        waiting = sorted(arrivals)
+        played = []
+        for _ in range(ticks):
+            now = self._tick * TICK
+            while waiting and waiting[0][0] <= now:
+                arrival, number = waiting.pop(0)
+                self.arrive(number, arrival)
+            played.append(_sign(self.buffer.pop(now)))
+            self._tick += 1
+        return " ".join(played)
+
+
+def _sign(popped: Frame | Lost | None) -> str:
+    match popped:
+        case None:
+            return "-"
+        case Lost():
+            return "L"
+        case Frame(payload=payload):
+            assert len(payload) == FRAME
+            return "+".join("q" if sound == QUIET else str(sound) for sound in dict.fromkeys(payload))
+
+
+def steady(*numbers: int, ptime: int = 20, late: float = 0.0) -> list[tuple[float, int]]:
+    return [(number * ptime / 1000 + 0.005 + late, number) for number in numbers]
+
+
+# ---- in time
+
+
+def test_an_even_stream_plays_20_to_40_ms_after_it_arrived() -> None:
+    assert Line().play(7, steady(*range(7))) == "- - 0 1 2 3 4"
+
+
+def test_nothing_plays_before_anything_came() -> None:
+    assert Line().play(3) == "- - -"
+
+
+@pytest.mark.parametrize(
+    ("ptime", "played"),
+    [
+        (10, "- - 0+1 2+3 4+5 6+7 8+9"),
+        (20, "- - 0 1 2 3 4"),
+        (30, "- - 0 0+1 1 2 2+3"),
+        (40, "- - 0 0 1 1 2"),
+        (60, "- - 0 0 0 1 1"),
+    ],
+)
+def test_packets_of_any_duration_come_out_as_20_ms(ptime: int, played: str) -> None:
+    assert Line(ptime=ptime).play(7, steady(*range(20), ptime=ptime)) == played
+
+
+def test_both_numbers_wrap() -> None:
+    line = Line(first_sequence=65534, first_timestamp=0xFFFFFFFF - 200)
+    assert line.play(8, steady(*range(8))) == "- - 0 1 2 3 4 5"
+
+
+# ---- out of order, twice, never
+
+
+def test_packets_out_of_order_are_put_in_order() -> None:
+    swapped = [(0.005, 0), (0.026, 2), (0.027, 1), (0.065, 3), (0.085, 4)]
+    assert Line().play(7, swapped) == "- - 0 1 2 3 4"
+
+
+def test_a_duplicate_plays_once() -> None:
+    line = Line()
+    assert line.play(7, [*steady(*range(7)), (0.046, 2), (0.105, 2)]) == "- - 0 1 2 3 4"
+    assert (line.buffer.statistics().duplicates, line.buffer.statistics().late) == (2, 0)
+
+
+def test_each_lost_packet_is_concealed_in_its_place() -> None:
+    line = Line()
+    assert line.play(12, steady(0, 1, 3, 4, 7, 8, 9, 10)) == "- - 0 1 L 3 4 L L 7 8 9"
+    assert line.buffer.statistics().concealed == 3
+
+
+def test_a_lost_packet_of_40_ms_is_two_frames() -> None:
+    assert Line(ptime=40).play(10, steady(0, 1, 3, 4, ptime=40)) == "- - 0 0 1 1 L L 3 3"
+
+
+def test_a_lost_packet_of_30_ms_takes_its_30_ms_and_no_more() -> None:
+    assert Line(ptime=30).play(11, steady(0, 1, 3, 4, 5, ptime=30)) == "- - 0 0+1 1 L 3 3 4 4+5 5"
+
+
+def test_a_burst_that_is_longer_than_the_buffer_takes_its_time_and_no_more() -> None:
+    assert Line().play(14, steady(0, 1, *range(7, 14))) == "- - 0 1 L L L L L 7 8 9 10 11"
+
+
+# ---- late
+
+HELD_UP = [(0.130, 3), (0.131, 4), (0.132, 5)]
+
+
+def test_a_stream_that_is_held_up_is_waited_for_and_not_a_word_is_skipped() -> None:
+    line = Line()
+    assert line.play(14, [*steady(0, 1, 2, *range(6, 14)), *HELD_UP]) == "- - 0 1 2 L L 3 4 5 6 7 8 9"
+    assert line.buffer.statistics().late == 0
+
+
+def test_a_packet_that_comes_after_its_place_was_concealed_makes_room_for_the_next_like_it() -> None:
+    line = Line()
+    late = [(0.105, 2)]
+    assert line.play(9, [*steady(0, 1, *range(3, 9)), *late]) == "- - 0 1 L 3 L L 4"
+    assert line.buffer.statistics().late == 1
+    assert line.play(8, [*steady(8, 9, *range(11, 17)), (0.265, 10)]) == "5 6 7 8 9 10 11 12"
+    assert line.buffer.statistics().late == 1
+
+
+def test_the_target_follows_the_jitter() -> None:
+    line = Line()
+    jittery = [(number * TICK + 0.005 + (0.06 if number % 2 else 0.0), number) for number in range(100)]
+    line.play(110, jittery)
+    assert line.buffer.statistics().target == pytest.approx(0.08)
+
+
+def test_a_delay_that_is_no_longer_needed_is_taken_out_of_the_silence() -> None:
+    line = Line(quiet=range(8, 15))
+    played = line.play(19, [*steady(0, 1, 2, *range(6, 19)), *HELD_UP])
+    assert played == "- - 0 1 2 L L 3 4 5 6 7 q q q q q 15 16"
+    assert line.buffer.statistics().skipped == 2
+
+
+def test_without_silence_a_frame_is_left_out_after_five_seconds() -> None:
+    line = Line()
+    line.play(240, [*steady(0, 1, 2, *range(6, 240)), *HELD_UP])
+    assert line.buffer.statistics().skipped == 0
+    line.play(300, steady(*range(240, 540)))
+    assert line.buffer.statistics().skipped in (1, 2)
+
+
+# ---- silence that was never sent
+
+
+def test_a_pause_begins_like_a_loss_and_after_400_ms_is_silence() -> None:
+    assert Line().play(28, steady(0, 1, 2)) == " ".join(["- - 0 1 2", *["L"] * 20, "- - -"])
+
+
+def test_after_a_short_pause_everything_is_in_its_time() -> None:
+    line = Line()
+    assert line.play(8, steady(0, 1, 2)) == "- - 0 1 2 L L L"
+    line.arrive(3, 8 * TICK - 0.015, marker=True, shift=4 * FRAME)
+    line.arrive(4, 9 * TICK - 0.015, shift=4 * FRAME)
+    assert line.play(4) == "- 3 4 L"
+
+
+def test_after_a_long_pause_the_stream_begins_anew() -> None:
+    line = Line()
+    line.play(60, steady(0, 1, 2))
+    for number in (3, 4, 5):
+        line.arrive(number, 1.185 + (number - 2) * TICK, marker=number == 3, shift=56 * FRAME)
+    assert line.play(5) == "- - 3 4 5"
+
+
+def test_a_gap_before_a_marker_is_silence_though_numbers_are_missing() -> None:
+    line = Line()
+    for number, marker in ((0, False), (3, True), (4, False)):
+        line.arrive(number, 0.0, marker=marker)
+    assert line.play(6) == "0 - - 3 4 L"
+
+
+def test_a_gap_without_missing_numbers_is_silence() -> None:
+    line = Line()
+    line.arrive(0, 0.0)
+    line.arrive(1, 0.0, shift=2 * FRAME)
+    assert line.play(6) == "0 - - 1 L L"
+
+
+# ---- jumps and bounds
+
+
+def test_a_stream_whose_timestamps_jump_goes_on_where_it_was() -> None:
+    for jump in (400_000_000, -400_000_000, 9000, -1):
+        line = Line()
+        line.play(3, steady(0, 1))
+        line.arrive(2, 0.045, shift=jump * FRAME)
+        line.arrive(3, 0.065, shift=jump * FRAME)
+        assert line.play(3) == "1 2 3"
+
+
+def test_a_new_source_goes_on_where_the_old_one_was() -> None:
+    line = Line()
+    line.play(3, steady(0, 1))
+    for number in (0, 1):
+        line.buffer.add(0x20000 + 777 + number, 123456 + number * 160, bytes([50 + number]) * FRAME, 0.045)
+    assert line.play(3) == "1 50 51"
+
+
+def test_what_belongs_before_a_jump_is_late() -> None:
+    line = Line()
+    line.arrive(0, 0.0)
+    line.arrive(2, 0.0, shift=1_000_000)
+    line.arrive(1, 0.01)
+    assert line.play(4) == "0 2 L L"
+    assert line.buffer.statistics().late == 1
+
+
+@pytest.mark.parametrize("size", [0, 8001, 65000])
+def test_a_payload_of_no_size_or_no_sense_is_dropped(size: int) -> None:
+    line = Line()
+    line.buffer.add(0, 0, bytes(size), 0.0)
+    assert line.play(3) == "- - -"
+    assert line.buffer.statistics().dropped == 1
+
+
+def test_a_burst_of_old_sound_is_cut_to_half_a_second() -> None:
+    line = Line()
+    line.play(2, steady(0))
+    assert line.play(3, [(0.05, number) for number in range(1, 50)]) == "0 25 26"
+    assert line.buffer.statistics().depth <= 0.5
+
+
+def test_a_buffer_that_nobody_plays_holds_one_second() -> None:
+    line = Line()
+    for number in range(1000):
+        line.arrive(number, number * TICK)
+    assert line.buffer.statistics().depth == 1.0
+    assert line.buffer.statistics().dropped == 950
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 0x40000), st.integers(0, 0xFFFFFFFF), st.integers(0, 2000), st.booleans()),
+        max_size=60,
+    )
+)
+def test_no_packet_breaks_the_clock_or_the_memory(packets: list[tuple[int, int, int, bool]]) -> None:
+    buffer = JitterBuffer()
+    for tick, (sequence, timestamp, size, marker) in enumerate(packets):
+        buffer.add(sequence, timestamp, bytes(size), tick * TICK, marker)
+        popped = buffer.pop(tick * TICK)
+        assert not isinstance(popped, Frame) or len(popped.payload) == FRAME
+        assert buffer.statistics().depth <= 1.0
+
+
+@given(
+    st.lists(st.floats(0, 0.015), min_size=30, max_size=30),
+    st.sets(st.integers(1, 28), max_size=8),
+)
+def test_jitter_below_a_frame_changes_nothing(jitter: list[float], lost: set[int]) -> None:
+    arrivals = [
+        (number * TICK + extra, number) for number, extra in enumerate(jitter) if number not in lost and number > 0
+    ]
+    played = Line().play(32, [(0.0, 0), *arrivals])
+    heard = [sign for sign in played.split() if sign.isdecimal()]
+    assert heard == [str(number) for number in range(30) if number not in lost]
+    assert played.split().index("29") == 30
