@@ -4,13 +4,12 @@
     everything that came in ───► NAME.journal.jsonl     datagrams by their index in the capture file
     everything that went out ──► NAME.golden.jsonl
 
-`CaptureDirectory` makes one `BundleWriter` for each call. Files are written from a thread of its own, a second's
+`Captures` makes one `BundleWriter` for each call. Files are written from a thread of its own, a second's
 worth at a time; a process that dies loses at most the last second.
 """
 
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -235,34 +234,33 @@ class Departures:
         self.closed = True
 
 
-class CaptureDirectory:
-    """Keeps calls as bundles in one directory: called with a Call-ID, it makes the call's tap.
+class Captures:
+    """Captures every call: called with a Call-ID, it makes the call's tap.
 
-    `configuration` is what a replay must know to build the same phone; `secrets` are masked in every line.
+    `base` names the files of a call, without suffix; `configuration` is what a replay must know to build the same
+    phone; `secrets` are masked in every line.
     """
 
     def __init__(
         self,
-        directory: Path,
+        base: Callable[[str], Path],
         *,
-        clock: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
         configuration: Mapping[str, Any],
         secrets: Iterable[str] = (),
     ) -> None:
-        self._directory = directory
+        self._base = base
         self._clock = clock
         self._configuration = configuration
         self._secrets = tuple(secrets)
         self._executor = ThreadPoolExecutor(1, "capture")
-        directory.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, call_id: str) -> BundleWriter:
         now = self._clock()
         epoch = time.time() - now
-        name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now + epoch))}-{_file_name(call_id)}"
         header = header_record(call_id, now, epoch=epoch, configuration=self._configuration)
         return BundleWriter(
-            Bundle(self._directory / name), header, epoch=epoch, secrets=self._secrets, executor=self._executor
+            Bundle(self._base(call_id)), header, epoch=epoch, secrets=self._secrets, executor=self._executor
         )
 
     def close(self) -> None:
@@ -307,10 +305,6 @@ def _datagrams_needed(record: Record) -> int:
             return int(record.data["pcap"]) + len(record.data["arrivals"])
         case _:
             return 0
-
-
-def _file_name(call_id: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]", "", call_id)[:12] or "call"
 
 
 def _append(content: Mapping[Path, bytes]) -> None:

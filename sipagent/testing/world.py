@@ -32,9 +32,10 @@ class SeededIds:
 class MemoryEndpoint:
     """A SIP transport on the network in memory."""
 
-    def __init__(self, network: Network, address: Address, receive: Receive) -> None:
+    def __init__(self, network: Network, address: Address, receive: Receive, unreachable: Unreachable) -> None:
         self._receive = receive
-        self._endpoint = network.bind(address.host, address.port, self._take)
+        self._unreachable = unreachable
+        self._endpoint = network.bind(address.host, address.port, self._take, refused=self._refuse)
 
     @property
     def local(self) -> Address:
@@ -70,7 +71,7 @@ def world_in_memory(
     made = sockets or {}
 
     async def open_endpoint(address: Address, receive: Receive, unreachable: Unreachable) -> MemoryEndpoint:
-        return MemoryEndpoint(network, Address(host, address.port), receive)
+        return MemoryEndpoint(network, Address(host, address.port), receive, unreachable)
 
     async def resolve(name: str, port: int) -> list[Address]:
         return [Address(name, port)]

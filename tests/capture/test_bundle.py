@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sipagent.capture import journal
-from sipagent.capture.bundle import Bundle, BundleWriter, Capture, CaptureDirectory, header_record
+from sipagent.capture.bundle import Bundle, BundleWriter, Capture, Captures, header_record
 from sipagent.errors import CaptureError
 from sipagent.media import Arrival, Departure, TickRecord
 from sipagent.rtp import packet
@@ -141,16 +141,18 @@ def test_a_capture_file_that_a_killed_process_left_short_ends_the_journal_with_i
     assert [record.kind for record in Capture.load(bundle).records] == ["sip", "id", "leg", "open", "frame", "tick"]
 
 
-def test_a_directory_of_captures_keeps_each_call_under_a_name_of_its_own(tmp_path: Path) -> None:
-    captures = CaptureDirectory(tmp_path / "captures", clock=lambda: 10.0, configuration={"agent": "voxi"})
-    for call_id in ("a84b4c76e66710@pc33.example.com", "../../etc/passwd"):
+def test_captures_keep_each_call_under_its_own_name(tmp_path: Path) -> None:
+    captures = Captures(lambda call_id: tmp_path / f"x-{call_id}", clock=lambda: 10.0, configuration={"agent": "voxi"})
+    for call_id in ("one", "two"):
         tap = captures(call_id)
         tap.datagram(sent=False, flow=FLOW, data=INVITE, time=10.0)
         tap.close()
     captures.close()
-    journals = sorted((tmp_path / "captures").glob("*.journal.jsonl"))
-    assert [path.name.split("-")[-1] for path in journals] == ["a84b4c76e667.journal.jsonl", "etcpasswd.journal.jsonl"]
-    assert [next(journal.read(path)).data["configuration"] for path in journals] == [{"agent": "voxi"}] * 2
+    headers = [next(journal.read(tmp_path / f"x-{call_id}.journal.jsonl")).data for call_id in ("one", "two")]
+    assert [(header["call_id"], header["configuration"]) for header in headers] == [
+        ("one", {"agent": "voxi"}),
+        ("two", {"agent": "voxi"}),
+    ]
 
 
 def test_what_was_written_is_on_disk_within_a_second_of_the_call(tmp_path: Path) -> None:

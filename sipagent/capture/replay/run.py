@@ -11,7 +11,8 @@ from sipagent.capture.journal import Record
 from sipagent.capture.replay.stage import Stage
 from sipagent.config import Configuration
 from sipagent.media import Tape
-from sipagent.phone import Scenario, Softphone
+from sipagent.performance import Scenario
+from sipagent.phone import Softphone
 from sipagent.testing.clock import VirtualLoop, run
 
 LONGEST_CALL = 24 * 3600.0
@@ -37,7 +38,7 @@ def replay(path: Path, scenario: Scenario, configuration: Configuration) -> Repl
     comparison = golden.compare(journal.read(bundle.golden), departures)
     if stage.complaint:
         comparison = replace(comparison, differences={**comparison.differences, "media": stage.complaint})
-    return Replay(departures=tuple(departures), tapes=tuple(stage.tapes), comparison=comparison)
+    return Replay(departures=departures, tapes=tuple(stage.tapes), comparison=comparison)
 
 
 def rewrite(path: Path, result: Replay) -> None:
@@ -47,15 +48,14 @@ def rewrite(path: Path, result: Replay) -> None:
     bundle.golden.write_text("".join(record.line() for record in (header, *result.departures)), "utf-8")
 
 
-async def _perform(capture: Capture, scenario: Scenario, configuration: Configuration) -> tuple[list[Record], Stage]:
+async def _perform(
+    capture: Capture, scenario: Scenario, configuration: Configuration
+) -> tuple[tuple[Record, ...], Stage]:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     stage, kept = Stage(capture), Departures()
     loop.play(stage.script())
     async with Softphone(configuration=configuration, world=stage.world, tap=lambda call_id: kept) as phone:
-        serving = asyncio.create_task(phone.serve(scenario))
+        phone.answer_with(scenario)
         await stage.over.wait()
-        left = list(kept.records)  # what the phone says to end a call that its journal does not end is not compared
-        serving.cancel()
-        await asyncio.wait([serving])
-    return left, stage
+        return tuple(kept.records), stage  # a call that its journal does not end is ended without comparison
