@@ -29,6 +29,8 @@ _DEEPEST = CLOCK_RATE // 2
 """Samples that may wait to be played; beyond, the oldest are given up."""
 _LONGEST_WAIT = 20
 """Frames (400 ms) of waiting after which the stream has paused, and begins anew with what comes next."""
+_LONGEST_STRIDE = 3
+"""Frames by which one late packet lengthens the delay."""
 _JUMP_IN_TIME = CLOCK_RATE
 _JUMP_IN_SEQUENCE = 3000
 _PATIENCE = 250
@@ -286,9 +288,13 @@ class JitterBuffer:
         return following
 
     def _miss(self, segment: _Segment, arrival: float) -> None:
-        """Count a packet that came after its time, and wait at the next ticks so that its like would be in time."""
+        """Count a packet that came after its time, and wait at the next ticks so that its like would be in time.
+
+        One straggler buys three frames at most: a packet half a second late is not worth half a second of silence.
+        """
         self._late += 1
-        needed = self._delay.of(segment.start / CLOCK_RATE, arrival)
-        self._delay.raise_to(needed)
+        behind = min(_LONGEST_STRIDE, ceil((self._position - segment.start) / FRAME))
         has = self._delay.of(self._position / CLOCK_RATE, arrival)
-        self._waits_owed = max(0, ceil((min(needed, MAXIMUM) - has) / _FRAME_TIME - _TOLERANCE))
+        affordable = int((MAXIMUM - has) / _FRAME_TIME)
+        self._waits_owed = max(0, min(behind, affordable))
+        self._delay.raise_to(has + self._waits_owed * _FRAME_TIME)

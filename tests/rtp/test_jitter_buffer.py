@@ -150,6 +150,13 @@ def test_a_packet_that_comes_after_its_place_was_concealed_makes_room_for_the_ne
     assert line.buffer.statistics().late == 1
 
 
+def test_a_packet_that_is_hopelessly_late_costs_three_frames_and_no_more() -> None:
+    line = Line()
+    played = line.play(25, [*steady(0, 1, *range(3, 25)), (0.385, 2)]).split()
+    assert played[:6] == ["-", "-", "0", "1", "L", "3"]
+    assert played[19:] == ["17", "L", "L", "L", "18", "19"]
+
+
 def test_the_target_follows_the_jitter() -> None:
     line = Line()
     jittery = [(number * TICK + 0.005 + (0.06 if number % 2 else 0.0), number) for number in range(100)]
