@@ -20,40 +20,54 @@ LONGEST_CALL = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What a run of a captured call gave: all that left, both sides' audio, and whether it was as before."""
+    """What a run of a captured call gave: all that left and, if it was recorded, both sides' audio."""
 
+    bundle: Bundle
+    header: Record
     departures: tuple[Record, ...]
     tapes: tuple[Tape, ...]
-    comparison: Comparison
+    complaint: str
+    """The first media tick that found less to do than it did then: a hint at where a difference began."""
+
+    def compare(self) -> Comparison:
+        """Compare with the golden file. Raises CaptureError when that is missing or damaged."""
+        comparison = golden.compare(journal.read(self.bundle.golden), self.departures)
+        if self.complaint and not comparison.equal:
+            return replace(comparison, differences={**comparison.differences, "media": self.complaint})
+        return comparison
+
+    def rewrite(self) -> None:
+        """Make what left in this run the golden file: `replay --update`."""
+        lines = (record.line() for record in (self.header, *self.departures))
+        self.bundle.golden.write_text("".join(lines), "utf-8")
 
 
-def replay(path: Path, scenario: Scenario, configuration: Configuration) -> Replay:
+def replay(path: Path, scenario: Scenario, configuration: Configuration, *, record: bool = False) -> Replay:
     """Run the call of a bundle again, with `scenario` answering it, without threads, sockets or waiting.
 
-    `path` names the bundle or one of its files. Raises CaptureError when something of it is missing or damaged.
+    `path` names the bundle or one of its files; `record` fills the result's `tapes`. Raises CaptureError when
+    something of the bundle is missing or damaged.
     """
     bundle = Bundle.at(path)
     capture = Capture.load(bundle)
-    departures, stage = run(_perform(capture, scenario, configuration), start=capture.header.time, limit=LONGEST_CALL)
-    comparison = golden.compare(journal.read(bundle.golden), departures)
-    if stage.complaint:
-        comparison = replace(comparison, differences={**comparison.differences, "media": stage.complaint})
-    return Replay(departures=departures, tapes=tuple(stage.tapes), comparison=comparison)
-
-
-def rewrite(path: Path, result: Replay) -> None:
-    """Make what left in this run the golden file of the bundle."""
-    bundle = Bundle.at(path)
-    header = Capture.load(bundle).header
-    bundle.golden.write_text("".join(record.line() for record in (header, *result.departures)), "utf-8")
+    departures, stage = run(
+        _perform(capture, scenario, configuration, record), start=capture.header.time, limit=LONGEST_CALL
+    )
+    return Replay(
+        bundle=bundle,
+        header=capture.header,
+        departures=departures,
+        tapes=tuple(stage.tapes),
+        complaint=stage.complaint,
+    )
 
 
 async def _perform(
-    capture: Capture, scenario: Scenario, configuration: Configuration
+    capture: Capture, scenario: Scenario, configuration: Configuration, record: bool
 ) -> tuple[tuple[Record, ...], Stage]:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    stage, kept = Stage(capture), Departures()
+    stage, kept = Stage(capture, record=record), Departures()
     loop.play(stage.script())
     async with Softphone(configuration=configuration, world=stage.world, tap=lambda call_id: kept) as phone:
         phone.answer_with(scenario)

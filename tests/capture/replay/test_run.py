@@ -1,15 +1,20 @@
 """A call, captured and run again: equal as long as the phone behaves as it did, and told apart where it does not."""
 
 import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from sipagent.call import Call, InboundCall
+from sipagent.agent.interfaces import Close, surroundings
+from sipagent.call import InboundCall, OutboundCall
+from sipagent.capture import journal
 from sipagent.capture.bundle import Bundle, BundleWriter, header_record
-from sipagent.capture.replay.run import replay, rewrite
+from sipagent.capture.replay.run import replay
 from sipagent.config import Configuration
-from sipagent.errors import CaptureError
+from sipagent.errors import CallFailed, CaptureError
+from sipagent.events import DigitReceived
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
 from sipagent.testing.clock import run
@@ -39,16 +44,73 @@ async def refuse(incoming: InboundCall) -> None:
     incoming.reject(486)
 
 
-async def chat(call: Call) -> None:
-    """What the caller does: speak, press a key, hang up."""
+async def converse(incoming: InboundCall) -> None:
+    """Lean on a provider: hear it, answer it with drawn ids, on time and late, and end when it does."""
+    around = surroundings.get()
+    socket = around.open_socket("oracle")
+    await socket.open("wss://oracle.example.com", {"Authorization": "Bearer secret"})
+    call = await incoming.answer()
+    call.on(DigitReceived, lambda digit: socket.send(f"digit {digit.digit}"))
+    async for frame in socket.frames():
+        socket.send(f"{frame}, {around.new_id('answer')}")
+        asyncio.get_running_loop().call_later(0.25, socket.send, f"{frame}, late")
+        call.speak(frame.encode() * 400)
+    call.hang_up("the oracle is silent")
+
+
+class Oracle:
+    """A provider that says three things and leaves."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self._ended: Close | None = None
+
+    async def open(self, url: str, headers: Mapping[str, str]) -> None:
+        await asyncio.sleep(0.06)
+
+    def send(self, frame: str) -> None:
+        self.heard.append(frame)
+
+    async def frames(self) -> AsyncIterator[str]:
+        for word in ("one", "two", "three"):
+            await asyncio.sleep(0.6)
+            yield word
+        self._ended = Close(code=1000, reason="", clean=True)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        self._ended = self._ended or Close(code=code, reason=reason, clean=True)
+
+    @property
+    def ended(self) -> Close | None:
+        return self._ended
+
+
+async def chat(outbound: OutboundCall) -> None:
+    """What the caller does: speak, press a key, and hang up if the other side has not."""
+    try:
+        call = await outbound.answered()
+    except CallFailed:
+        return
     call.speak(bytes(range(250)) * 32)
     await asyncio.sleep(0.7)
     call.send_digits("5")
-    await asyncio.sleep(1)
+    await asyncio.sleep(2)
     call.hang_up()
 
 
-def captured(path: Path, scenario: Scenario) -> Path:
+async def give_up(outbound: OutboundCall) -> None:
+    """Ring for a second only."""
+    await asyncio.sleep(1)
+    outbound.cancel()
+
+
+async def ponder(incoming: InboundCall) -> None:
+    """Let it ring, and never answer."""
+    incoming.ring()
+    await asyncio.sleep(60)
+
+
+def captured(path: Path, scenario: Scenario, behave: Callable[[OutboundCall], Awaitable[None]] = chat) -> Path:
     """Have a caller ring a phone that answers with `scenario`; return where the call was captured."""
 
     async def main() -> None:
@@ -59,25 +121,94 @@ def captured(path: Path, scenario: Scenario) -> Path:
             return BundleWriter(Bundle(path), header_record(call_id, loop.time(), epoch=0.0, configuration={}))
 
         async with (
-            Softphone(world=world_in_memory(network, AGENT), tap=tap) as phone,
+            Softphone(world=world_in_memory(network, AGENT, sockets={"oracle": Oracle}), tap=tap) as phone,
             Softphone(world=world_in_memory(network, CALLER)) as caller,
         ):
             phone.answer_with(scenario)
-            outbound = await caller.call_directly(f"sip:agent@{AGENT}")
-            try:
-                await chat(await outbound.answered())
-            except Exception as error:
-                assert "486" in str(error)  # noqa: PT017
+            await behave(await caller.call_directly(f"sip:agent@{AGENT}"))
             await phone.idle(40)
 
     run(main(), start=1000.0)
     return path
 
 
-@pytest.mark.parametrize("scenario", [echo, greet, refuse])
+@pytest.mark.parametrize("scenario", [echo, greet, refuse, converse])
 def test_a_call_replays_equal_to_what_left_then(tmp_path: Path, scenario: Scenario) -> None:
     path = captured(tmp_path / "call", scenario)
     first, second = (replay(path, scenario, Configuration()) for _ in range(2))
-    assert str(first.comparison).startswith("equal: ")
+    assert str(first.compare()).startswith("equal: ")
     assert first.departures == second.departures
-    assert first.comparison.counts["sip"] >= 2
+    assert first.compare().counts["sip"] >= 2
+
+
+def test_a_caller_who_gives_up_replays(tmp_path: Path) -> None:
+    path = captured(tmp_path / "call", ponder, give_up)
+    result = replay(path, ponder, Configuration())
+    assert result.compare().equal
+    starts = [record.data["text"].partition("\r\n")[0] for record in result.departures]
+    assert "SIP/2.0 180 Ringing" in starts
+    assert "SIP/2.0 487 Request Terminated" in starts
+
+
+def test_what_a_provider_was_sent_is_sent_again_with_the_same_ids_at_the_same_places(tmp_path: Path) -> None:
+    path = captured(tmp_path / "call", converse)
+    sent = [
+        record.data["text"] for record in replay(path, converse, Configuration()).departures if record.kind == "oracle"
+    ]
+    assert [text.partition(",")[0] for text in sent if "late" not in text] == ["one", "two", "digit 5", "three"]
+
+
+def test_a_phone_that_answers_otherwise_is_told_what_it_did_otherwise(tmp_path: Path) -> None:
+    path = captured(tmp_path / "call", greet)
+    text = str(replay(path, refuse, Configuration()).compare())
+    assert "SIP/2.0 486 Busy Here" in text
+    assert re.search(r"rtp: \d+ in the golden file, 0 now", text)
+    assert "+ nothing" in text
+
+
+def test_one_changed_sample_is_found(tmp_path: Path) -> None:
+    async def greet_otherwise(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+        audio = bytearray(bytes(range(200)) * 40)
+        audio[4000] ^= 1
+        call.speak(bytes(audio), marks=((8000, "end"),))
+        await asyncio.sleep(2)
+        call.hang_up()
+
+    path = captured(tmp_path / "call", greet)
+    assert list(replay(path, greet_otherwise, Configuration()).compare().differences) == ["rtp"]
+
+
+def test_a_rewritten_golden_file_is_what_the_next_replay_is_held_to(tmp_path: Path) -> None:
+    path = captured(tmp_path / "call", greet)
+    replay(path, refuse, Configuration()).rewrite()
+    assert replay(path, refuse, Configuration()).compare().equal
+    assert not replay(path, greet, Configuration()).compare().equal
+
+
+def test_a_call_whose_capture_was_cut_off_replays_up_to_there(tmp_path: Path) -> None:
+    bundle = Bundle(captured(tmp_path / "call", greet))
+    kept = bundle.journal.read_text().splitlines(keepends=True)[:60]
+    bundle.journal.write_text("".join(kept))
+    result = replay(bundle.base, greet, Configuration())
+    golden = list(journal.read(bundle.golden))[1:]
+    assert [record.data for record in result.departures] == [record.data for record in golden[: len(result.departures)]]
+    assert 20 < len(result.departures) < len(golden)
+
+
+def test_a_replay_gives_both_sides_audio(tmp_path: Path) -> None:
+    path = captured(tmp_path / "call", greet)
+    tapes = replay(path, greet, Configuration(), record=True).tapes
+    assert bytes(range(200)) in b"".join(tape.sent for tape in tapes)
+    assert bytes(range(100)) in b"".join(tape.received for tape in tapes)
+    assert sum(len(tape.sent) for tape in tapes) == sum(len(tape.received) for tape in tapes)
+
+
+def test_a_capture_without_its_golden_file_says_so(tmp_path: Path) -> None:
+    bundle = Bundle(captured(tmp_path / "call", greet))
+    bundle.golden.unlink()
+    result = replay(bundle.base, greet, Configuration())
+    with pytest.raises(CaptureError, match=r"call\.golden\.jsonl: No such file"):
+        result.compare()
+    result.rewrite()
+    assert replay(bundle.base, greet, Configuration()).compare().equal
