@@ -4,7 +4,8 @@ load(path, environ, overrides) -> Configuration      every mistake in one Config
 secret(name)                                          a secret from the environment, a file or /run/secrets
 """
 
-from sipagent.config.load import Configuration, load, load_text
+from sipagent.config.configuration import Configuration
+from sipagent.config.load import load, load_text
 from sipagent.config.options import (
     Account,
     AgentSection,

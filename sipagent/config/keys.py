@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sipagent.config.load import Configuration
+from sipagent.config.configuration import Configuration
 from sipagent.config.values import Pipeline
 from sipagent.errors import ConfigurationError
 

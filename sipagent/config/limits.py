@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 
-from sipagent.config.load import Configuration
+from sipagent.config.configuration import Configuration
 from sipagent.config.options import Account, AgentSection, General, Trunk
 from sipagent.config.values import (
     Codec,

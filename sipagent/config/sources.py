@@ -65,8 +65,8 @@ def from_environment(
         if variable in PROVIDER_VARIABLES and value:
             section, key = PROVIDER_VARIABLES[variable]
             sections.append(_section(section, "", key, value, variable))
-        elif not variable.startswith("SIPAGENT_") or variable in NO_OPTIONS or kind.lower() not in keys or not rest:
-            continue
+        elif not value or not variable.startswith("SIPAGENT_") or variable in NO_OPTIONS or kind.lower() not in keys:
+            continue  # an empty variable counts as unset: compose files leave such behind
         elif (found := _name_and_key(kind.lower(), rest, keys[kind.lower()], written)) is not None:
             sections.append(_section(kind.lower(), *found, value, variable))
         else:

@@ -11,7 +11,7 @@ import pytest
 from sipagent.config import Account, AgentSection, Configuration, Console, General, Trunk, load_text
 from sipagent.config.grammar import parse
 from sipagent.config.limits import unavailable
-from sipagent.config.load import READERS
+from sipagent.config.schema import READERS
 from sipagent.sip.flow import Address
 from tests.example import EXAMPLE, pbx_half
 
