@@ -70,13 +70,10 @@ class _Segment(NamedTuple):
     """One packet on the timeline; sorts by its first sample."""
 
     start: int
+    end: int
     sequence: int
     payload: bytes
     marker: bool
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.payload)
 
 
 class JitterBuffer:
@@ -106,10 +103,11 @@ class JitterBuffer:
             self._dropped += 1
             return
         start = self._place(extended_sequence, timestamp)
-        segment = _Segment(start or 0, extended_sequence, payload, marker)
         if start is None:
             self._late += 1
-        elif self._is_known(segment):
+            return
+        segment = _Segment(start, start + len(payload), extended_sequence, payload, marker)
+        if self._is_known(segment):
             self._duplicates += 1
         else:
             self._delay.add(start / CLOCK_RATE, arrival)
@@ -173,9 +171,11 @@ class JitterBuffer:
         return segment.sequence in self._played or any(segment.start == other.start for other in self._segments)
 
     def _insert(self, segment: _Segment, timestamp: int) -> None:
-        insort(self._segments, segment)
         if self._newest is None or segment.sequence > self._newest.sequence:
+            self._segments.append(segment)
             self._newest, self._newest_timestamp = segment, timestamp
+        else:
+            insort(self._segments, segment)
         limit = _DEEPEST if self._playing else _CAPACITY
         if self._depth > limit:
             self._give_up_until(self._newest.end - limit)

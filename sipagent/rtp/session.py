@@ -209,7 +209,7 @@ class RtpSession:
             self._malformed += 1
             return None
         for packet in packets:
-            if isinstance(packet, rtcp.SenderReport):
+            if isinstance(packet, rtcp.SenderReport) and (self._source is None or packet.ssrc == self._source.ssrc):
                 self._report_received = (packet.ssrc, packet.middle, now)
             if isinstance(packet, rtcp.SenderReport | rtcp.ReceiverReport):
                 for block in packet.blocks:

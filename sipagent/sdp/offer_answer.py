@@ -160,7 +160,7 @@ def _chosen(remote: SessionDescription, local: LocalMedia) -> int:
     speakable = [index for index, media in enumerate(remote.media) if _is_speakable(media, local)]
     if not speakable:
         offered = ", ".join(f"{media.media} {media.protocol} {' '.join(media.formats)}" for media in remote.media)
-        raise NotAcceptable(f"we speak {', '.join(local.codecs)} in RTP/AVP; the peer has {offered or 'no stream'}")
+        raise NotAcceptable(f"we speak {', '.join(local.codecs)} in RTP/AVP; the peer offers {offered[:200]!r}")
     return next((index for index in speakable if remote.media[index].port), speakable[0])
 
 

@@ -179,6 +179,18 @@ def test_without_silence_a_frame_is_left_out_after_five_seconds() -> None:
     assert line.buffer.statistics().skipped in (1, 2)
 
 
+@pytest.mark.parametrize(("rate", "skipped", "concealed"), [(0.999, 3, 0), (1.001, 0, 3)], ids=["fast", "slow"])
+def test_a_clock_that_is_a_thousandth_off_costs_a_frame_every_twenty_seconds(
+    rate: float, skipped: int, concealed: int
+) -> None:
+    line = Line(quiet=range(0, 4000, 10))
+    line.play(3000, [(number * TICK * rate + 0.005, number) for number in range(3100)])
+    statistics = line.buffer.statistics()
+    assert (statistics.late, statistics.dropped) == (0, 0)
+    assert statistics.skipped == pytest.approx(skipped, abs=1)
+    assert statistics.concealed == pytest.approx(concealed, abs=1)
+
+
 # ---- silence that was never sent
 
 

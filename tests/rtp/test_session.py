@@ -195,6 +195,17 @@ def test_what_we_heard_is_reported_with_the_age_of_the_peers_report() -> None:
     )
 
 
+def test_the_report_of_a_stranger_does_not_stand_for_the_peers() -> None:
+    us = session()
+    received(us, from_peer(1))
+    for ssrc, ntp in ((PEER, 0x10000), (9, 0x20000)):
+        report = SenderReport(ssrc=ssrc, ntp_time=ntp, rtp_timestamp=0, packet_count=1, octet_count=160)
+        us.receive_rtcp(rtcp.serialise([report]), now=4.0)
+    reports = rtcp.parse_compound(us.report(5.0, WALL)) or []
+    assert isinstance(reports[0], ReceiverReport)
+    assert [block.last_report for block in reports[0].blocks] == [1]
+
+
 def test_a_source_that_fell_silent_is_left_out() -> None:
     us = session()
     received(us, from_peer(1))

@@ -145,7 +145,7 @@ def test_the_time_of_the_offer_is_repeated() -> None:
         (description("m=audio 30000 RTP/AVP 18 3"), "we speak PCMU, PCMA"),
         (description("m=audio 30000 RTP/SAVP 0"), "RTP/SAVP"),
         (description("m=image 30000 udptl t38"), "image udptl t38"),
-        (description(), "no stream"),
+        (description(), "the peer offers ''"),
         (b"", "line 1"),
         (b"v=0\r\nm=audio 30000 RTP/AVP 0\r\n", "no c= line"),
         (description("m=audio 30000 RTP/AVP 0", host="phone.example.com"), "no IP address"),
