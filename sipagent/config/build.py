@@ -1,6 +1,6 @@
 """Merged sections become values: references replaced, text read, what is missing told."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ CONTINUED = "is one line, and the line below it is indented and so continues it:
 def build(
     merged: Sections, environ: Mapping[str, str], file: Path | None, problems: Iterable[Problem] = ()
 ) -> Configuration:
-    """Return the configuration that `merged` says. `file` is where it was written, `problems` what is known to be wrong.
+    """Return the configuration that `merged` says. `problems` are those known already.
 
     Raises ConfigurationError with all problems, one line each, in the order of the file.
     """
     builder = _Builder(environ, file)
     sections = {kind: builder.values(kind, merged) for kind in SECTIONS}
-    found = [*problems, *builder.problems, *_unknown_agents(merged), *builder.unset_in_use(merged)]
+    lines = {(kind, name): line for kind in ("account", "trunk") for name, line in sections[kind].items() if line}
+    agents = {key: line.agent for key, line in lines.items()}
+    found = [*problems, *builder.problems, *_unknown_agents(agents, merged), *builder.unset_in_use(agents.values())]
     if found:
         raise ConfigurationError("\n".join(map(str, sorted(found, key=_order))))
     return Configuration(
@@ -51,14 +53,15 @@ class _Builder:
 
     def values(self, kind: str, merged: Sections) -> dict[str, Any]:
         """Return the values of all sections of a kind, by name."""
-        make = {"agent": self._agent, "transfer": self._transfer}.get(kind, self._section)
+        special: dict[str, Callable[[Section], Any]] = {"agent": self._agent, "transfer": self._transfer}
+        make = special.get(kind, self._section)
         return {name: make(section) for (each, name), section in merged.items() if each == kind}
 
-    def unset_in_use(self, merged: Sections) -> Iterator[Problem]:
-        """Yield the references that are set nowhere, but for those in sections that nothing uses."""
-        used_agents = {"", *(entry.value for _, entry in _agent_entries(merged))}
+    def unset_in_use(self, agents: Iterable[str]) -> Iterator[Problem]:
+        """Yield the references that are set nowhere, in [agent], in `agents` and in all that is used without them."""
+        used = {"", *agents}
         for (kind, name), missing in self.unset.items():
-            if kind not in USED_ON_DEMAND and (kind != "agent" or name in used_agents):
+            if kind not in USED_ON_DEMAND and (kind != "agent" or name in used):
                 yield from missing
 
     def _section(self, section: Section) -> Any:
@@ -133,20 +136,14 @@ class _Builder:
         self.problems.append(Problem(place=place, text=text))
 
 
-def _agent_entries(merged: Sections) -> Iterator[tuple[Section, Entry]]:
-    """Yield every `agent = NAME`."""
-    for section in merged.values():
-        yield from (
-            (section, entry) for entry in section.entries if entry.key == "agent" and section.kind != "transfer"
-        )
-
-
-def _unknown_agents(merged: Sections) -> Iterator[Problem]:
-    agents = {name for kind, name in merged if kind == "agent"}
-    for _, entry in _agent_entries(merged):
-        if entry.value and entry.value not in agents:
-            cure = suggestion(entry.value, agents) or "; add the section"
-            yield Problem(place=entry.place, text=f"there is no section [agent {entry.value}]{cure}")
+def _unknown_agents(agents: Mapping[tuple[str, str], str], merged: Sections) -> Iterator[Problem]:
+    """Yield the accounts and trunks, given with the agents they name, whose agent has no section."""
+    known = {name for kind, name in merged if kind == "agent"}
+    for key, agent in agents.items():
+        if agent and agent not in known:
+            place = next(entry.place for entry in merged[key].entries if entry.key == "agent")
+            cure = suggestion(agent, known) or "; add the section"
+            yield Problem(place=place, text=f"there is no section [agent {agent}]{cure}")
 
 
 def _order(problem: Problem) -> tuple[str, int]:

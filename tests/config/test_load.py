@@ -142,6 +142,11 @@ def test_a_misspelt_variable_of_a_known_section_is_told() -> None:
     assert refusal("", {"SIPAGENT_GENERAL_BNID": "x"}) == ["SIPAGENT_GENERAL_BNID: no key of [general] is called so"]
 
 
+def test_an_empty_variable_counts_as_unset() -> None:
+    account = load_text(OFFICE, {"SIPAGENT_ACCOUNT_office_PASSWORD": "", "OPENAI_BASE_URL": ""}).accounts["office"]
+    assert account.password == "secret"
+
+
 def test_variables_that_are_not_ours_are_left_alone() -> None:
     environ = {
         "SIPAGENT_SERVICE_HOST": "10.0.0.1",
@@ -288,6 +293,7 @@ def test_an_agent_that_does_not_exist_is_told() -> None:
     assert refusal(f"{OFFICE}agent = sale\n[agent sales]\n") == [
         'sip.conf:5: there is no section [agent sale]; did you mean "sales"?'
     ]
+    assert load_text(f"{OFFICE}agent = ${{WHO}}\n[agent sales]\n", {"WHO": "sales"}).accounts["office"].agent == "sales"
     assert refusal(f"{OFFICE}agent = sales\n") == ["sip.conf:5: there is no section [agent sales]; add the section"]
 
 
