@@ -35,6 +35,7 @@ from sipagent.media import (
 from sipagent.net.heartbeat import Silence, Watch, stacks
 from sipagent.net.kernel import Grid, Inbox, Outbox, Readiness
 from sipagent.net.ports import PortPair, PortPool
+from sipagent.net.priority import make_urgent
 
 log = logging.getLogger("sipagent.media")
 
@@ -180,6 +181,7 @@ class MediaThread:
     # ---- the thread's side
 
     def _run(self) -> None:
+        log.debug("the media thread is scheduled as %s", make_urgent().value)
         media = Media()
         sockets = _Sockets()
         grid = Grid(TICK)
