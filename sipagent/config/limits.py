@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from sipagent.config.configuration import Configuration
-from sipagent.config.options import Account, AgentSection, General, Trunk
+from sipagent.config.options import Account, AgentSection, General, Tls, Trunk
 from sipagent.config.values import (
     Codec,
     Codecs,
@@ -78,6 +78,8 @@ def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
 
 
 def _of_the_rest(configuration: Configuration) -> Iterator[str]:
+    if configuration.tls != Tls():
+        yield "[tls] is not built yet; its files are not read"
     if configuration.transfer.targets:
         yield "[transfer] is not built yet; calls stay where they are"
     if configuration.record.calls is Recording.OGG:

@@ -41,6 +41,7 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
             "[general]\nunknown_callers = digest",
             "[general] unknown_callers = digest is not built yet; unknown callers are dropped",
         ),
+        ("[tls]\nverify = no", "[tls] is not built yet; its files are not read"),
         ("[transfer]\nreception = 1000", "[transfer] is not built yet; calls stay where they are"),
         ("[record]\ncalls = ogg", "[record] calls = ogg is not built yet; calls are recorded as WAV"),
         ("[record]\nannounce = x", "[record] announce is not built yet; put the announcement into the greeting"),

@@ -1,0 +1,56 @@
+"""What README and docs/ say of sip.conf is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sipagent.config import load_text
+from sipagent.errors import ConfigurationError
+from tests.example import EXAMPLE
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> list[str]:
+    """The fenced blocks of a page, without their indentation."""
+    found = re.findall(r"^( *)```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indentation}", "", block, flags=re.MULTILINE) for indentation, block in found]
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    assert [line.split()[:2] for line in blocks(README)[0].splitlines()] == [["make", "demo"], ["make", "test"]]
+
+
+def test_the_account_of_the_readme_is_that_of_the_example() -> None:
+    (block,) = [block for block in blocks(README) if block.startswith("[account")]
+    account = load_text(block, {}).accounts["office"]
+    (example,) = load_text(EXAMPLE, {}).accounts.values()
+    assert (account.registrar, account.username) == (example.registrar, example.username)
+
+
+def test_the_grammar_page_shows_a_file_that_loads() -> None:
+    (block,) = [block for block in blocks(CONFIGURATION) if "[account office]" in block and "[agent]" in block]
+    configuration = load_text(block, {})
+    account = configuration.accounts["office"]
+    assert (account.registrar, account.username, account.password) == ("sip:pbx.example.com", "6001", "a ;b")
+    assert configuration.agents[""].instructions == "You are Voxi.\nKeep replies short."
+
+
+@pytest.mark.parametrize("page", [README, CONFIGURATION])
+def test_the_mistakes_that_are_shown_are_told_in_these_words(page: str) -> None:
+    shown = re.findall(r"^sip\.conf:\d+: .*$", page, re.MULTILINE)
+    wrong = "[account office]\nregistrar = pbx\nusername = 6001\npasword = x\n\n\n[general]\n\nbind = localhost\n"
+    with pytest.raises(ConfigurationError) as caught:
+        load_text(wrong, {})
+    assert shown
+    assert set(shown) <= set(str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/architecture.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert [target for target in targets if not (ROOT / page).parent.joinpath(target).exists()] == []
