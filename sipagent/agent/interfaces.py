@@ -6,13 +6,17 @@
 Whoever has the methods fits; nothing here is inherited from.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
 
+from sipagent.errors import ProviderError
 from sipagent.events import Event
+
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +154,10 @@ class Connected(Protocol):
     def name(self) -> str:
         """The name that its events carry."""
 
+    @property
+    def failure(self) -> ProviderError | None:
+        """Why it cannot be used now; None while it can, or is still being opened."""
+
     async def ready(self) -> None:
         """Return once it can be used; raise ProviderError when it cannot."""
 
@@ -188,6 +196,8 @@ class Speech(Protocol):
     def watch(self, changed: "Callable[[Speech], None]") -> None:
         """Call `changed(self)` at every change of state from now on."""
 
+    def __await__(self) -> Generator[Any, None, str]: ...
+
 
 class Voice(Protocol):
     """Speaks text into the leg it is connected to: Cartesia TTS, or anything of its shape."""
@@ -197,6 +207,43 @@ class Voice(Protocol):
 
     def clear(self) -> None:
         """Stop at once: nothing said before is sent after the next tick."""
+
+
+class Opened(Protocol):
+    """A unit that is opened by `async with`: that begins to connect, and returns."""
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Mind(Recogniser, Hearer, Connected, Opened, Protocol):
+    """What hears the caller and words the answers."""
+
+
+class Mouth(Voice, Source, Connected, Opened, Protocol):
+    """What speaks the answers."""
+
+    def send_media_to(self, unit: Speaker) -> None:
+        """Speak into `unit`."""
+
+
+class AgentCall(CallControl, Speaker, Protocol):
+    """The call that an agent talks on."""
+
+    barge_in: bool
+    """The voice is stopped when the caller begins to speak."""
+
+    def send_media_to(self, unit: Hearer) -> None:
+        """Let `unit` hear the caller."""
+
+    def on(self, kind: type[E], handler: Callable[[E], object]) -> None:
+        """Call `handler` with each event of `kind`, when it happens."""
+
+    def off(self, kind: type[E], handler: Callable[[E], object] | None = None) -> None:
+        """Undo `on`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +271,8 @@ class Surroundings:
     """Options of the provider of this name."""
     publish: Callable[[Event], None]
     """The call's event stream."""
+    run_tool: Callable[..., Awaitable[str]]
+    """Runs a tool with arguments on a call, as `Tool.run` does; a replay has the results already."""
 
 
 surroundings: ContextVar[Surroundings] = ContextVar("sipagent_surroundings")

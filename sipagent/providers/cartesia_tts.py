@@ -81,6 +81,8 @@ class CartesiaTTS:
         self._speed = speed
         self._api_key = api_key
         self._base_url = base_url
+        self.failure: ProviderError | None = None
+        """Why it cannot be used; None while it can, or is still being opened."""
         self._surroundings: Surroundings | None = None
         self._connection: Connection | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -170,10 +172,11 @@ class CartesiaTTS:
     def reconnect(self) -> None:
         """Go on over a fresh socket. What was being said fails."""
         self._leave_socket()
-        for context_id in tuple(self._contexts):
-            self._drop(context_id).utterance.fail("the socket was replaced")
-        if self._connection is None:
-            self._connect()
+        self._connect()
+        failed, self._contexts = self._contexts, {}
+        self._set_timer()
+        for context in failed.values():
+            context.utterance.fail("the socket was replaced")
 
     async def close(self) -> None:
         """Close the socket; nothing more is said. Idempotent."""
@@ -192,6 +195,7 @@ class CartesiaTTS:
     def _connect(self) -> None:
         here = self._here
         options = here.options(self.name)
+        self.failure = None
         self._ready = asyncio.get_running_loop().create_future()
         self._ready.add_done_callback(_look_at)
         api_key = self._api_key or options.api_key
@@ -236,6 +240,7 @@ class CartesiaTTS:
             self._here.publish(ProviderEvent(provider=self.name, type="close", data=closed))
 
     def _refused(self, error: ProviderError) -> None:
+        self.failure = error
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(error)
         self._fail_all(str(error).removeprefix(f"{self.name}: "), error.status)
@@ -410,14 +415,17 @@ class CartesiaTTS:
     def _fail_all(self, message: str, status: int | None = None) -> None:
         reason = explain(self.name, status, message)
         self._unsent.clear()
-        for context_id in tuple(self._contexts):
-            self._drop(context_id).utterance.fail(reason)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
+        failed, self._contexts = self._contexts, {}
+        self._set_timer()
+        for context in failed.values():
+            context.utterance.fail(reason)
 
     def _fail(self, context: _Context, message: str, status: int | None) -> None:
         reason = explain(self.name, status, message)
-        self._drop(context.utterance.context_id).utterance.fail(reason)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
+        if context.utterance.context_id in self._contexts:  # nobody cleared it on hearing that
+            self._drop(context.utterance.context_id).utterance.fail(reason)
 
     def _drop(self, context_id: str) -> _Context:
         context = self._contexts.pop(context_id)

@@ -113,6 +113,8 @@ class OpenAIRealtime:
         )
         given, self._notices = modernise(session or {})
         merge(self._session, complete_detection(given, silence_ms))
+        self.failure: ProviderError | None = None
+        """Why it cannot be used; None while it can, or is still being opened."""
         self._surroundings: Surroundings | None = None
         self._connection: Connection | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -264,6 +266,7 @@ class OpenAIRealtime:
     def _connect(self) -> None:
         here = self._here
         options = here.options(self.name)
+        self.failure = None
         self._ready = asyncio.get_running_loop().create_future()
         self._ready.add_done_callback(_look_at)
         api_key = self._api_key or options.api_key
@@ -314,8 +317,9 @@ class OpenAIRealtime:
 
     def _fail(self, text: str, status: int | None) -> None:
         reason = explain(self.name, status, text)
+        self.failure = ProviderError(self.name, reason.removeprefix("openai: "), status=status)
         if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(ProviderError(self.name, reason.removeprefix("openai: "), status=status))
+            self._ready.set_exception(self.failure)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
 
     def _put(self, frame: str) -> None:

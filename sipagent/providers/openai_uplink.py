@@ -1,4 +1,4 @@
-"""The caller's audio on its way to a Realtime session: framed, kept until a turn was taken from it, watched for life."""
+"""The caller's audio on its way to a Realtime session: framed, kept until a turn was taken of it, and watched."""
 
 import binascii
 from collections import deque

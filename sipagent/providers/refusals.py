@@ -1,9 +1,6 @@
-"""What a provider's refusal means to whoever runs the phone: is another attempt of use, and what is the cure."""
+"""What a provider's refusal means to whoever runs the phone: the likely cause, and the cure."""
 
 from sipagent.errors import ProviderError
-
-FINAL = frozenset({400, 401, 402, 403, 404})
-"""HTTP statuses after which another attempt would end alike."""
 
 _CURES = {
     401: "refused the API key: set {variable}, or api_key in [{name}] of sip.conf, to a valid key",

@@ -1,0 +1,42 @@
+"""Sentences that must be heard even when no provider answers: rendered beforehand, kept as audio."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sipagent.agent.interfaces import Cleared, Speaker
+from sipagent.audio import g711
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clips:
+    """Three recordings, each PCMU at 8000 samples a second."""
+
+    apology: bytes
+    """Something went wrong, and the call ends."""
+    one_moment: bytes
+    """It takes longer than usual."""
+    goodbye: bytes
+    """The end of a call in which the model did not say it."""
+
+
+class PlayedClip:
+    """A clip played into a call after what is queued there. `over` is called when it has left, or was cleared."""
+
+    def __init__(self, clip: bytes, call: Speaker, over: Callable[[], None]) -> None:
+        self.is_over = False
+        self._over = over
+        audio = g711.transcode(clip, g711.PCMU, call.encoding)
+        call.speak(audio, marks=((len(audio), "end"),), listener=self)
+
+    def mark_passed(self, name: str, position: int) -> None:
+        """The last sample has left."""
+        self._end()
+
+    def cleared(self, report: Cleared) -> None:
+        """The rest will never leave."""
+        self._end()
+
+    def _end(self) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._over()

@@ -1,0 +1,385 @@
+"""The run of an agent on one call: what happens goes into the turn machine, and what it says is done.
+
+      SpeechStarted, DigitReceived …  ─┐          ┌─► mind: create_response, replace_message, answer_tool, reconnect
+      TextDelta, ToolCall …           ─┼─► Turn ──┼─► delivery ─► voice
+      what became of speech and clips ─┘          └─► call: clips, hang_up, AgentSaid
+
+All of it happens in plain functions, in the order of the events; only tools run as tasks.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from sipagent.agent.answer import Answer
+from sipagent.agent.clips import Clips, PlayedClip
+from sipagent.agent.delivery import Delivery
+from sipagent.agent.interfaces import AgentCall, Mind, Mouth
+from sipagent.agent.tools import Tool
+from sipagent.agent.turn import Turn, TurnAction, TurnInput, TurnState
+from sipagent.errors import ProviderError
+from sipagent.events import (
+    AgentSaid,
+    CallFailed,
+    DigitReceived,
+    Disconnected,
+    Event,
+    ProviderFailed,
+    ResponseDone,
+    SpeechEnded,
+    SpeechStarted,
+    TextDelta,
+    TextDone,
+    ToolCall,
+)
+
+PATIENCE = 3.5
+"""Seconds of silence in the agent's turn after which the caller hears something."""
+LAST_WORDS = 10.0
+"""Seconds that the end of a call may take."""
+BYTES_A_SECOND = 8000
+
+HANG_UP: Mapping[str, Any] = {
+    "name": "hang_up",
+    "description": "End the call. Say goodbye in the same answer; the call ends when the caller has heard it.",
+    "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+"""The tool that every agent has."""
+
+_FINAL = frozenset({400, 401, 402, 403, 404})
+"""Statuses of a provider's refusal after which another attempt would end alike."""
+_WAITED_FOR = frozenset({TurnState.THINKING, TurnState.RETRYING, TurnState.RESTORING})
+"""States in which the caller waits for us."""
+_LAST = frozenset({TurnState.ENDING, TurnState.OVER})
+
+ToolRunner = Callable[[Tool, Mapping[str, Any], object], Awaitable[str]]
+"""Runs a tool with a model's arguments on a call, and returns its result as text."""
+
+
+class Conversation:
+    """One agent on one call. Entering it opens the providers and returns; `converse` runs until the call is over."""
+
+    def __init__(
+        self,
+        mind: Mind,
+        voice: Mouth,
+        *,
+        clips: Clips,
+        tools: Sequence[Tool] = (),
+        greeting: str = "",
+        greeting_instructions: str = "",
+        run_tool: ToolRunner = Tool.run,
+    ) -> None:
+        self._mind = mind
+        self._voice = voice
+        self._clips = clips
+        self._tools = {tool.name: tool for tool in tools}
+        self._greeting = greeting
+        self._greeting_instructions = greeting_instructions
+        self._run_tool = run_tool
+        self._call: AgentCall
+        self._turn = Turn()
+        self._delivery = Delivery(voice, self)
+        self._is_expecting = False
+        self._farewell_in: str | None = None
+        self._interruptions = 0
+        self._running_tools = 0
+        self._clip: PlayedClip | None = None
+        self._has_asked_patience = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
+
+    async def __aenter__(self) -> "Conversation":
+        await self._mind.__aenter__()
+        await self._voice.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self._mind.close(), self._voice.close())
+
+    async def ready(self) -> None:
+        """Return when both providers stand, or have failed: then `converse` will tell the caller."""
+        await asyncio.gather(self._mind.ready(), self._voice.ready(), return_exceptions=True)
+
+    async def converse(self, call: AgentCall) -> None:
+        """Talk with the caller until the call is over, or we hung up."""
+        self._call = call
+        call.on(Event, self.receive)
+        try:
+            call.send_media_to(self._mind)
+            self._voice.send_media_to(call)
+            self._begin()
+            await self._over.wait()
+        finally:
+            self._set_timer(None)
+            call.off(Event, self.receive)
+
+    def _begin(self) -> None:
+        if self._greeting:
+            answer = self._delivery.answer("")
+            answer.add(self._mind.add_message("assistant", self._greeting), self._greeting)
+            self._step(TurnInput.ASKED)
+            self._delivery.complete("")
+        elif self._greeting_instructions:
+            self._ask(self._greeting_instructions)
+        for unit in (self._mind, self._voice):
+            if unit.failure is not None:
+                self._take_failure(unit.name, unit.failure.status)
+
+    # ---- what happens on the call
+
+    def receive(self, event: Event) -> None:
+        """Take one event of the call."""
+        match event:
+            case SpeechStarted():
+                self._step(TurnInput.CALLER_STARTED)
+            case SpeechEnded():
+                self._is_expecting = True
+                self._step(TurnInput.CALLER_STOPPED)
+            case TextDelta() | TextDone():
+                self._take_text(event)
+            case ToolCall():
+                self._take_tool_call(event)
+            case ResponseDone():
+                self._take_response_end(event)
+            case DigitReceived():
+                self._take_digit(event)
+            case ProviderFailed():
+                self._take_failure(event.provider, event.status)
+            case Disconnected() | CallFailed():
+                self._step(TurnInput.GONE)
+
+    def _take_text(self, event: TextDelta | TextDone) -> None:
+        if self._turn.state in _LAST and event.response_id != self._farewell_in:
+            return
+        answer = self._delivery.answer(event.response_id)
+        if isinstance(event, TextDelta) or event.item_id not in answer.texts:
+            answer.add(event.item_id, event.text)
+        if isinstance(event, TextDone):
+            answer.end_of_text()
+        self._delivery.speak()
+
+    def _take_tool_call(self, event: ToolCall) -> None:
+        if self._turn.state in _LAST:
+            return
+        if event.name == HANG_UP["name"]:
+            self._farewell_in = event.response_id
+            return
+        self._running_tools += 1
+        self._start(self._answer_tool(event))
+
+    async def _answer_tool(self, event: ToolCall) -> None:
+        interruptions = self._interruptions
+        tool = self._tools.get(event.name)
+        if tool is None:
+            result = f"Error: there is no tool called {event.name}."
+        else:
+            result = await self._run_tool(tool, event.arguments, self._call)
+        self._running_tools -= 1
+        self._mind.answer_tool(event.tool_call_id, result)
+        if interruptions == self._interruptions:
+            self._is_expecting = True
+
+    def _take_response_end(self, event: ResponseDone) -> None:
+        """All text has come. A farewell ends here: it is known now what the caller shall hear of it."""
+        self._delivery.complete(event.response_id)
+        if event.status not in ("completed", "incomplete"):
+            return
+        self._is_expecting = False
+        if event.response_id == self._farewell_in:
+            self._step(TurnInput.FAREWELL)
+        self._when_quiet()
+
+    def _take_digit(self, event: DigitReceived) -> None:
+        if self._turn.state in _LAST:
+            return
+        self._step(TurnInput.CALLER_STARTED)
+        self._mind.cancel_response()
+        self._mind.add_message("user", f"The caller pressed {event.digit}.")
+        self._ask()
+
+    def _take_failure(self, provider: str, status: int | None) -> None:
+        """The voice's lesser failures show in what it was saying; without that they are no matter."""
+        if provider not in (self._mind.name, self._voice.name):
+            return
+        if status in _FINAL:
+            self._step(TurnInput.BROKEN)
+        elif provider == self._mind.name:
+            self._step(TurnInput.MIND_FAILED if self._is_expecting else TurnInput.MIND_LOST)
+
+    # ---- what became of our speech
+
+    def voiced(self) -> None:
+        """The caller hears us."""
+        self._step(TurnInput.VOICED)
+
+    def paused(self) -> None:
+        """In the middle of an answer the caller hears nothing."""
+        if self._turn.state not in _LAST:
+            self._set_timer(PATIENCE)
+
+    def voice_failed(self) -> None:
+        """An answer was not said to its end."""
+        self._step(TurnInput.VOICE_FAILED)
+
+    def settled(self, answer: Answer) -> None:
+        """Tell what was heard; make the history say the same."""
+        if self._turn.state is TurnState.OVER or not answer.generated_text:
+            return
+        if answer.is_cut:
+            for item_id, heard in answer.heard_by_item().items():
+                if heard != answer.texts[item_id]:
+                    self._mind.replace_message(item_id, heard)
+        said = AgentSaid(heard_text=answer.heard_text, generated_text=answer.generated_text, interrupted=answer.is_cut)
+        self._call.publish(said)
+
+    def delivered(self) -> None:
+        """Nothing is left to say for now; if more is expected, the caller waits for it from here."""
+        self._when_quiet()
+        if self._turn.state in (TurnState.SPEAKING, TurnState.RESUMED):
+            self._set_timer(PATIENCE)
+
+    def _when_quiet(self) -> None:
+        """With nothing to say, to wait for or to play, it is the caller's turn, or the end."""
+        is_playing = self._clip is not None and not self._clip.is_over
+        if self._delivery.is_idle and not (self._is_expecting or self._running_tools or is_playing):
+            self._step(TurnInput.SPOKEN)
+
+    # ---- what is done about it
+
+    def _step(self, what: TurnInput) -> None:
+        before = self._turn.state
+        action = self._turn.receive(what)
+        if action is not TurnAction.NOTHING:
+            _ACTIONS[action](self)
+        self._watch_silence(before)
+
+    def _ask(self, instructions: str | None = None) -> None:
+        self._is_expecting = True
+        self._mind.create_response(instructions=instructions)
+        self._step(TurnInput.ASKED)
+
+    def _stop(self) -> None:
+        """Barge-in: silence within a tick, clips included."""
+        self._interruptions += 1
+        self._is_expecting = False
+        self._farewell_in = None
+        self._delivery.cut()
+        if self._clip is not None and not self._clip.is_over:
+            self._call.drop_speech()
+
+    def _reask(self) -> None:
+        """The new session is told what there is of an unfinished answer: the caller hears that much of it."""
+        self._mind.reconnect()
+        for answer in self._delivery.unheard():
+            if not answer.is_complete and (text := answer.generated_text):
+                answer.texts = {self._mind.add_message("assistant", text): text}
+        self._delivery.complete(everything=True)
+        self._is_expecting = True
+        self._mind.create_response()
+
+    def _resay(self) -> None:
+        self._delivery.resay()
+
+    def _restore(self) -> None:
+        self._mind.reconnect()
+        self._start(self._wait_for_mind())
+
+    async def _wait_for_mind(self) -> None:
+        try:
+            await self._mind.ready()
+        except ProviderError:
+            return  # its ProviderFailed has come already
+        self._step(TurnInput.RESTORED)
+
+    def _apologise(self) -> None:
+        self._stop()
+        self._end_with(self._clips.apology)
+
+    def _take_leave(self) -> None:
+        """The farewell is heard to its end; if the model said none, we do."""
+        if self._farewell_in is not None and not self._delivery.has_spoken(self._farewell_in):
+            self._end_with(self._clips.goodbye)
+        else:
+            self._end_with(b"")
+
+    def _end_with(self, clip: bytes) -> None:
+        self._call.barge_in = False
+        self._is_expecting = False
+        if clip:
+            self._play(clip)
+        self._set_timer(LAST_WORDS)
+
+    def _hang_up(self) -> None:
+        self._call.hang_up()
+        self._close()
+
+    def _close(self) -> None:
+        self._set_timer(None)
+        self._over.set()
+
+    def _play(self, clip: bytes) -> None:
+        self._clip = PlayedClip(clip, self._call, self._when_quiet)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ---- no silence for long
+
+    def _watch_silence(self, before: TurnState) -> None:
+        """The watch runs from the moment that the caller waits for us until he hears us."""
+        if self._turn.state in _LAST:
+            return
+        if self._turn.state not in _WAITED_FOR:
+            self._set_timer(None)
+        elif before not in _WAITED_FOR or self._timer is None:
+            self._has_asked_patience = False
+            self._set_timer(PATIENCE)
+
+    def _set_timer(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self._on_timer) if seconds is not None else None
+
+    def _on_timer(self) -> None:
+        """Too long a silence. The caller is asked for patience; then whoever is late counts as failed.
+
+        A running tool is not late, and a second attempt not before it had its time.
+        """
+        self._timer = None
+        if self._turn.state is TurnState.ENDING:
+            self._step(TurnInput.EXPIRED)
+            return
+        first = not self._has_asked_patience
+        if first or self._running_tools:
+            self._has_asked_patience = True
+            self._play(self._clips.one_moment)
+            self._set_timer(len(self._clips.one_moment) / BYTES_A_SECOND + PATIENCE)
+        if self._running_tools or (first and self._turn.state in (TurnState.RETRYING, TurnState.RESTORING)):
+            return
+        if self._delivery.is_speaking:
+            self._voice.reconnect()
+        else:
+            self._step(TurnInput.MIND_FAILED if self._is_expecting else TurnInput.MIND_LOST)
+
+
+_ACTIONS: Mapping[TurnAction, Callable[[Conversation], None]] = {
+    TurnAction.STOP: Conversation._stop,
+    TurnAction.REASK: Conversation._reask,
+    TurnAction.RESAY: Conversation._resay,
+    TurnAction.RESTORE: Conversation._restore,
+    TurnAction.APOLOGISE: Conversation._apologise,
+    TurnAction.TAKE_LEAVE: Conversation._take_leave,
+    TurnAction.HANG_UP: Conversation._hang_up,
+    TurnAction.CLOSE: Conversation._close,
+}
