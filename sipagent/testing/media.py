@@ -65,9 +65,6 @@ class TickedMedia:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """As `MediaPlane.start`; ticks begin with the first leg."""
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """As `MediaPlane.start`; ticks begin with the first leg."""
-
     def open_leg(
         self,
         *,
