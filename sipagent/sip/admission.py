@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from sipagent.sip.flow import Flow
 from sipagent.sip.message import Request
+from sipagent.sip.scope import Scope, plain_address, scope_of
 
 REMEMBERED_SOURCES = 1024
 """Strangers that are remembered as already reported; a flood of spoofed sources must not fill the memory."""
@@ -70,16 +71,10 @@ class Admission:
             return False
 
     def _is_peer(self, host: str) -> bool:
+        if self._local and Scope.HOST <= scope_of(host) <= Scope.SITE:
+            return True
         try:
-            address = ip_address(host)
+            address = plain_address(host)
         except ValueError:
             return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        if self._local and (address.is_private or address.is_loopback):
-            return True
-        return any(_covers(network, address.version) and address in network for network in self._peers)
-
-
-def _covers(network: IPv4Network | IPv6Network, version: int) -> bool:
-    return network.version == version
+        return any(network.version == address.version and address in network for network in self._peers)

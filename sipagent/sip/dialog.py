@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from ipaddress import ip_address
 
-from sipagent.sip.flow import Address, Flow
+from sipagent.sip.flow import Flow
 from sipagent.sip.headers import NameAddr, Via
 from sipagent.sip.message import Field, Headers, Request, Response
+from sipagent.sip.scope import scope_of
 from sipagent.sip.uri import Uri, is_ip
 
 
@@ -123,7 +123,7 @@ class Dialog:
         transport = (hop.parameters.get("transport") or self.flow.transport.value).upper()
         if address is None or transport != self.flow.transport.value or not hop.is_sip:
             return self.flow
-        if (self._symmetric and not self._routes) or _reach(address) < _reach(self.flow.remote):
+        if (self._symmetric and not self._routes) or scope_of(address.host) < scope_of(self.flow.remote.host):
             return self.flow
         return replace(self.flow, remote=address)
 
@@ -143,9 +143,3 @@ def _readable(values: Iterable[str]) -> list[Uri]:
         except ValueError:
             continue
     return uris
-
-
-def _reach(address: Address) -> int:
-    """How far an address can be meant: nowhere, this host, this network, everywhere."""
-    ip = ip_address(address.host)
-    return 0 if ip.is_unspecified else 1 if ip.is_loopback else 2 if ip.is_private else 3

@@ -33,7 +33,7 @@ class CountingIds:
         return f"{kind.replace('-', '')}{self._counts[kind]}"
 
     def number(self, kind: str, bits: int, scope: str = "") -> int:
-        return 2**bits // 2
+        return 1 << (bits - 1)
 
 
 class Bench:
