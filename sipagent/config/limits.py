@@ -29,16 +29,11 @@ PIPELINES = {Pipeline.HALF_CASCADE, Pipeline.ECHO}
 
 def unavailable(configuration: Configuration) -> list[str]:
     """Return a sentence for each thing asked for that this version leaves out, with what happens instead."""
-    return [
-        *_of_general(configuration.general),
-        *(
-            note
-            for account in configuration.accounts.values()
-            for note in _of_line(f"[account {account.name}]", account)
-        ),
-        *(note for trunk in configuration.trunks.values() for note in _of_line(f"[trunk {trunk.name}]", trunk)),
-        *_of_the_rest(configuration),
-    ]
+    notes = [*_of_general(configuration.general)]
+    for title, line in _lines(configuration):
+        notes += _of_line(title, line)
+        notes += _of_trunk(title, line) if isinstance(line, Trunk) else ()
+    return [*notes, *_of_the_rest(configuration)]
 
 
 def require_available(configuration: Configuration) -> None:
@@ -75,6 +70,15 @@ def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
         yield f"{title} srtp = offer is not built yet; speech is not encrypted"
     if isinstance(line, Account) and line.dtmf is not Dtmf.RFC4733:
         yield f"{title} dtmf = {line.dtmf.value} is not built yet; digits are read from telephone-event (RFC 4733)"
+
+
+def _of_trunk(title: str, trunk: Trunk) -> Iterator[str]:
+    if trunk.called:
+        yield f"{title} called is not built yet; every number is answered"
+    if trunk.agent:
+        yield f"{title} agent is not built yet; [agent] answers"
+    if trunk.host or trunk.username or trunk.caller_id:
+        yield f"{title} host, username and caller_id are not built yet; nothing is dialled by this trunk"
 
 
 def _of_the_rest(configuration: Configuration) -> Iterator[str]:

@@ -34,12 +34,21 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
             "[account office] dtmf = info is not built yet; digits are read from telephone-event (RFC 4733)",
         ),
         (
-            "[trunk t]\nhost = t.example.com\ncodecs = alaw,opus",
+            "[trunk t]\npeers = 192.0.2.1\ncodecs = alaw,opus",
             "[trunk t] codecs: opus is not built yet and is neither offered nor accepted",
         ),
         (
             "[general]\nunknown_callers = digest",
             "[general] unknown_callers = digest is not built yet; unknown callers are dropped",
+        ),
+        ("[trunk t]\npeers = 192.0.2.1\ncalled = 555*", "[trunk t] called is not built yet; every number is answered"),
+        (
+            "[agent sales]\n[trunk t]\npeers = 192.0.2.1\nagent = sales",
+            "[trunk t] agent is not built yet; [agent] answers",
+        ),
+        (
+            "[trunk t]\nhost = t.example.com",
+            "[trunk t] host, username and caller_id are not built yet; nothing is dialled by this trunk",
         ),
         ("[tls]\nverify = no", "[tls] is not built yet; its files are not read"),
         ("[transfer]\nreception = 1000", "[transfer] is not built yet; calls stay where they are"),
