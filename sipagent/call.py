@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from sipagent.agent.interfaces import Cleared, Hearer, Listener, Source, Speaker
 from sipagent.errors import CallFailed, LocalProtocolError
 from sipagent.events import (
+    CallAnswered,
     DigitReceived,
     Disconnected,
     Event,
@@ -29,6 +30,7 @@ from sipagent.events import (
     SpeechStarted,
 )
 from sipagent.line import Line
+from sipagent.sdp.offer_answer import Negotiated
 from sipagent.stream import EventStream, Handler
 
 E = TypeVar("E", bound=Event)
@@ -50,25 +52,23 @@ class Call:
         self.data = SimpleNamespace()
         self.barge_in = True
         self.is_answered = False
+        self.held = False
+        """The far end keeps us on hold."""
         self._line = line
         self._stream = EventStream(self._handler_failed)
+        self._speaks = False
         self._source: Source | None = None
         self._hearers: list[Hearer] = []
         loop = asyncio.get_running_loop()
         self.broken: asyncio.Future[BaseException] = loop.create_future()
         """What one of the scenario's handlers raised, if one did: the call is then ended as for any failure of it."""
         self._end: asyncio.Future[Disconnected] = loop.create_future()
-        line.hold_changed = self._hold_changed
+        line.agreed = self._agreed
 
     @property
     def call_id(self) -> str:
         """The SIP Call-ID."""
         return self._line.session.call_id
-
-    @property
-    def held(self) -> bool:
-        """The far end keeps us on hold."""
-        return self._line.held
 
     @property
     def is_over(self) -> bool:
@@ -200,8 +200,13 @@ class Call:
         self._stream.publish(end)
         self._stream.close()
 
-    def _hold_changed(self, held: bool) -> None:
-        self._stream.publish(HoldChanged(held=held))
+    def _agreed(self, negotiated: Negotiated) -> None:
+        if not self._speaks:
+            self._speaks = True
+            self._stream.publish(CallAnswered(codec=negotiated.encoding))
+        if negotiated.held != self.held:
+            self.held = negotiated.held
+            self._stream.publish(HoldChanged(held=self.held))
 
     def _handler_failed(self, error: BaseException) -> None:
         if not self.broken.done():

@@ -64,14 +64,13 @@ class Line:
     ) -> None:
         self.session = session
         self.media = media
-        self.held = False
-        """The far end keeps us on hold."""
-        self.hold_changed: Callable[[bool], None] = lambda held: None
+        self.agreed: Callable[[Negotiated], None] = lambda negotiated: None
+        """Who is told of every agreement, once it is in force."""
         self._signalling = signalling
         self._description = description
         self._body = offer
         """Our last description: what a further one must continue (RFC 3264 section 8)."""
-        self._agreed: Negotiated | None = None
+        self._settled: Negotiated | None = None
 
     # ---- called: an INVITE came in
 
@@ -80,7 +79,7 @@ class Line:
         if offer is None:
             self._body = make_offer(self._description)  # RFC 3261 section 13.2.1: then the ACK brings the answer
         else:
-            self._body, self._agreed = make_answer(offer, self._description)
+            self._body, self._settled = make_answer(offer, self._description)
 
     def ring(self) -> None:
         """Send 180."""
@@ -91,8 +90,8 @@ class Line:
         """Send 200, and speak from now on, if the caller has said where to."""
         self.session.accept(self._body, self._signalling.now())
         self._signalling.transmit()
-        if self._agreed is not None:
-            self._take(self._agreed)
+        if self._settled is not None:
+            self._take(self._settled)
 
     def reject(self, code: int, reason: str = "") -> None:
         """Send a final failure."""
@@ -120,17 +119,20 @@ class Line:
     def take_offer(self, offer: bytes | None) -> None:
         """A re-INVITE: answer it; an offer that cannot be accepted changes nothing (RFC 3261 section 14.2)."""
         now = self._signalling.now()
-        self._description = replace(self._description, version=self._description.version + 1)
+        description = replace(self._description, version=self._description.version + 1)
         try:
+            negotiated = None
             if offer is None:
-                self._body = make_offer(self._description, self._body)
-                self.session.answer_offer(self._body, now)
+                body = make_offer(description, self._body)
             else:
-                self._body, agreed = make_answer(offer, self._description)
-                self.session.answer_offer(self._body, now)
-                self._take(agreed)
+                body, negotiated = make_answer(offer, description)
         except NotAcceptable:
             self.session.refuse_offer(488, now)
+        else:
+            self._description, self._body = description, body
+            self.session.answer_offer(body, now)
+            if negotiated is not None:
+                self._take(negotiated)
         self._signalling.transmit()
 
     def bye(self, reason: str = "") -> None:
@@ -138,8 +140,6 @@ class Line:
         self.session.bye(self._signalling.now(), reason=reason)
         self._signalling.transmit()
 
-    def _take(self, agreed: Negotiated) -> None:
-        self.media.agree(agreed)
-        if agreed.held != self.held:
-            self.held = agreed.held
-            self.hold_changed(self.held)
+    def _take(self, negotiated: Negotiated) -> None:
+        self.media.agree(negotiated)
+        self.agreed(negotiated)

@@ -13,14 +13,16 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
+from sipagent.agent.agent import Agent
 from sipagent.agent.interfaces import Surroundings, surroundings
+from sipagent.agent.tools import Tool
 from sipagent.call import Call, InboundCall, OutboundCall
 from sipagent.call_media import LegMedia
-from sipagent.agent.clips import Clips
-from sipagent.config import Account, Configuration
-from sipagent.config.values import Recording
+from sipagent.clips import shipped
+from sipagent.config import Account, AgentSection, Configuration
 from sipagent.enrolment import Enrolment
 from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
 from sipagent.events import CallerRefused, CallReceived, DigitReceived, Event, Notice, Stamped
@@ -37,6 +39,7 @@ from sipagent.media import (
 from sipagent.net.driver import SipDriver
 from sipagent.net.nat import advertised_host
 from sipagent.performance import Scenario, perform
+from sipagent.pipelines import scenario_of
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from sipagent.sip import outputs as sip
 from sipagent.sip.admission import Admission, Verdict
@@ -78,7 +81,8 @@ class Softphone:
             await phone.serve(scenario)
 
     `configuration` is what sip.conf would say; the accounts given here come on top. `world` stands for sockets, ids
-    and time; `tap` makes the tap that takes a call down, given its Call-ID.
+    and time. `tap` makes the tap that takes a call down, given its Call-ID; `trace` is a tap for everything at once;
+    `recording` names the WAV file of a call, given its Call-ID, and so has every call recorded.
     """
 
     def __init__(
@@ -87,12 +91,15 @@ class Softphone:
         configuration: Configuration | None = None,
         world: World | None = None,
         tap: Callable[[str], Tap] | None = None,
+        trace: Tap | None = None,
+        recording: Callable[[str], Path] | None = None,
     ) -> None:
         self.configuration = (configuration or Configuration()).with_accounts(accounts)
-        self.clips = shipped_clips()
+        self.clips = shipped()
         """What is said when a provider cannot: see `sipagent.clips`."""
         self._given_world = world
-        self._taps = Taps(tap)
+        self._taps = Taps(tap, trace)
+        self._recording = recording
         self._calls: dict[str, Active] = {}
         self._watchers: list[Callable[[Stamped], None]] = []
         self._scenarios: Mapping[str, Scenario] = {}
@@ -130,14 +137,34 @@ class Softphone:
         self._endpoint.close()
         self._world.media.close()
 
-    async def serve(self, scenario: Scenario, *, accounts: Mapping[str, Scenario] | None = None) -> None:
-        """Give calls to `scenario` (those of an account to its own) until cancelled."""
-        self.answer_with(scenario, accounts=accounts)
+    async def serve(self, agent: Agent | Scenario, *, accounts: Mapping[str, Agent | Scenario] | None = None) -> None:
+        """Give calls to `agent` (those of an account to its own) until cancelled."""
+        self.answer_with(agent, accounts=accounts)
         await self._loop.create_future()
 
-    def answer_with(self, scenario: Scenario, *, accounts: Mapping[str, Scenario] | None = None) -> None:
-        """As `serve`, but return at once. Before the first of either, callers hear that we are unavailable."""
-        self._scenarios = {**(accounts or {}), "": scenario}
+    def answer_with(
+        self, agent: Agent | Scenario | None = None, *, accounts: Mapping[str, Agent | Scenario] | None = None
+    ) -> None:
+        """As `serve`, but return at once. Before the first of either, callers hear that we are unavailable.
+
+        An account that is not named has the agent of its `[agent NAME]`; without `agent` that is so for all.
+        """
+        sections = self.configuration.agents
+        named = {name: sections[account.agent] for name, account in self.configuration.accounts.items() if account.agent}
+        self._scenarios = {
+            **{name: self._scenario(agent, section) for name, section in named.items()},
+            **{name: self._scenario(own, sections[""]) for name, own in (accounts or {}).items()},
+            "": self._scenario(agent, sections[""]),
+        }
+
+    def _scenario(self, agent: Agent | Scenario | None, section: AgentSection) -> Scenario:
+        if agent is None or isinstance(agent, Agent):
+            return scenario_of(section, self.clips, agent)
+        return agent
+
+    def stop_answering(self) -> None:
+        """Take no more calls; those that stand go on."""
+        self._closing = True
 
     async def idle(self, patience: float) -> bool:
         """Wait until no call is left, `patience` seconds at most; tell whether that is so."""
@@ -217,6 +244,11 @@ class Softphone:
         time = self._loop.time()
         self._taps.record(message.call_id, lambda tap: tap.datagram(sent=sent, flow=flow, data=data, time=time))
 
+    def _note(self, call_id: str, kind: str, data: Mapping[str, object]) -> None:
+        """Take down what a replay of the call needs to know."""
+        time = self._loop.time()
+        self._taps.record(call_id, lambda tap: tap.note(kind, data, time))
+
     def _happened(self, output: sip.Output) -> None:
         match output:
             case sip.Invited(session=session, offer=offer):
@@ -254,6 +286,8 @@ class Softphone:
             session.reject(486, self._driver.now())
         else:
             self._taps.open(session.call_id)
+            contact = str(self._user_agent.contact(session.flow))
+            self._note(session.call_id, "account", {"name": session.account, "contact": contact})
             self._receive_call(session, offer, scenario)
 
     def _receive_call(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
@@ -290,15 +324,9 @@ class Softphone:
         active = self._calls[call.call_id] = Active(call=call, line=line, media=media)
         call.on(Event, lambda event: self._publish(call.call_id, event))
         media.watch = lambda event: self._media_happened(active, event)
-        if self.configuration.record.calls is not Recording.OFF:
-            call.record(self._recording_of(call))
+        if self._recording is not None:
+            call.record(self._recording(call.call_id))
         return active
-
-    def _recording_of(self, call: Call) -> Path:
-        """Name the recording by its time of day, so that a directory of them sorts itself."""
-        directory = self.configuration.record.directory
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{file_name_of(call.call_id)}.wav"
 
     def _perform(self, scenario: Scenario, incoming: InboundCall, active: Active) -> None:
         context = contextvars.copy_context()
@@ -324,7 +352,13 @@ class Softphone:
             new_id=lambda kind: self._ids.token(kind, call.call_id),
             options=lambda name: provider_options(self.configuration, name),
             publish=call.publish,
+            run_tool=self._run_tool,
         )
+
+    async def _run_tool(self, tool: Tool, arguments: Mapping[str, Any], call: Call) -> str:
+        output = await self._world.run_tool(tool, arguments, call)
+        self._note(call.call_id, "tool", {"name": tool.name, "output": output})
+        return output
 
     def _open_media(self, flow: Flow, call_id: str) -> tuple[LegMedia, LocalMedia]:
         general = self.configuration.general
@@ -348,9 +382,12 @@ class Softphone:
             session_id=session_id,
             version=session_id,
         )
-        where = {"host": host, "port": leg.port}
-        self._taps.record(call_id, lambda tap: tap.note("leg", where, self._loop.time()))
+        self._note(call_id, "leg", {"host": host, "port": leg.port})
         return media, description
+
+    def _note(self, call_id: str, kind: str, data: Mapping[str, object]) -> None:
+        time = self._loop.time()
+        self._taps.record(call_id, lambda tap: tap.note(kind, data, time))
 
     # ---- what RTP tells
 

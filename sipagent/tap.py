@@ -43,20 +43,23 @@ Entry = Callable[[Tap], None]
 
 
 class Taps:
-    """The taps of all calls. Without a maker nothing is kept, and recording costs one test."""
+    """The taps of all calls, and one for `everything`. Without either nothing is kept, and recording costs one test."""
 
-    def __init__(self, make: Callable[[str], Tap] | None) -> None:
+    def __init__(self, make: Callable[[str], Tap] | None, everything: Tap | None = None) -> None:
         self._make = make
+        self._everything = everything
         self._open: dict[str, Tap] = {}
         self._held: dict[str, list[Entry]] = {}
 
     @property
     def wanted(self) -> bool:
-        """Somebody keeps calls."""
-        return self._make is not None
+        """Somebody listens."""
+        return self._make is not None or self._everything is not None
 
     def record(self, call_id: str, entry: Entry) -> None:
         """Give `entry` the tap of this call, now or when it is opened."""
+        if self._everything is not None:
+            entry(self._everything)
         if tap := self._open.get(call_id):
             entry(tap)
         elif self._make is not None and call_id:

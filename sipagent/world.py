@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from sipagent.agent.conversation import ToolRunner
 from sipagent.agent.interfaces import FrameSocket, ProviderOptions
+from sipagent.agent.tools import Tool
 from sipagent.config import Configuration
 from sipagent.media import Leg, MediaEvent
 from sipagent.net.ids import RandomIds
@@ -81,6 +83,8 @@ class World:
     media: MediaPlane
     open_socket: Callable[[str], FrameSocket]
     """An unopened socket for the provider of this name."""
+    run_tool: ToolRunner = Tool.run
+    """How a tool is run."""
 
 
 def real_world(configuration: Configuration) -> World:

@@ -1,0 +1,32 @@
+"""Where the files of a call are: its WAV, its capture and its record share one name in one directory."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class CallFiles:
+    """Names calls by the time of day and their Call-ID: `20261120-104455-a84b4c76e667`. `wall` is seconds since 1970."""
+
+    def __init__(self, directory: Path, *, wall: Callable[[], float] = time.time) -> None:
+        self.directory = directory
+        self._wall = wall
+        self._named: dict[str, Path] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def base(self, call_id: str) -> Path:
+        """Return the path without suffix; the same one each time, until `forget`."""
+        if call_id not in self._named:
+            moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._wall()))
+            letters = re.sub(r"[^A-Za-z0-9]", "", call_id)[:12] or "call"
+            self._named[call_id] = self.directory / f"{moment}-{letters}"
+        return self._named[call_id]
+
+    def wav(self, call_id: str) -> Path:
+        """Return the path of the recording."""
+        return self.base(call_id).with_suffix(".wav")
+
+    def forget(self, call_id: str) -> None:
+        """The call is over and its files are written."""
+        self._named.pop(call_id, None)

@@ -1,0 +1,98 @@
+"""`sipagent dial`: place a call from the command line."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from sipagent.caller import CallPlan, converse
+from sipagent.cli.options import OK, Settings, common
+from sipagent.cli.report import JsonReport, TextReport
+from sipagent.cli.trace import Trace
+from sipagent.config import Configuration
+from sipagent.errors import ConfigurationError, RegistrationError
+from sipagent.events import Registered, RegistrationFailed, Stamped
+from sipagent.phone import Softphone
+from sipagent.sip.flow import Address
+
+REGISTERED_WITHIN = 10.0
+
+
+@click.command()
+@click.argument("target")
+@click.option("--from", "account", default="", metavar="ACCOUNT", help="Call as this account of sip.conf.")
+@click.option("--play", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="WAV",
+              help="Play a file when the far end falls silent; may be given more than once.")  # fmt: skip
+@click.option("--echo", is_flag=True, help="Say back what is heard.")
+@click.option("--agent", is_flag=True, hidden=True)
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), metavar="WAV", help="Record, stereo.")
+@click.option("--dtmf", default="", metavar="1#", help="Press keys once the call stands.")
+@click.option("--duration", default=30.0, show_default=True, help="Seconds after which to hang up.")
+@common
+def dial(
+    settings: Settings,
+    target: str,
+    account: str,
+    play: tuple[Path, ...],
+    echo: bool,
+    agent: bool,
+    record: Path | None,
+    dtmf: str,
+    duration: float,
+) -> int:
+    """Call TARGET: sip:6001@192.0.2.1:5060, or a number at the PBX of an account."""
+    if agent:
+        raise ConfigurationError("dial --agent is not built yet: this version's agent answers calls, and places none")
+    plan = CallPlan(lines=play, digits=dtmf, echo=echo, duration=duration)
+    return asyncio.run(_dial(settings, target, account, plan, record))
+
+
+async def _dial(settings: Settings, target: str, account: str, plan: CallPlan, record: Path | None) -> int:
+    configuration = _only(settings.configuration(), account, target)
+    traced = settings.trace - {"agent"}
+    phone = Softphone(
+        configuration=configuration,
+        trace=Trace(traced, lambda text: click.echo(text, err=True)) if traced else None,
+        recording=(lambda call_id: record) if record is not None else None,
+    )
+    report = JsonReport() if settings.json else TextReport(click.echo, agent="agent" in settings.trace)
+    phone.watch(report.take)
+    registered = _registration(phone)
+    async with phone:
+        if configuration.accounts:
+            await asyncio.wait_for(registered, REGISTERED_WITHIN)
+            outbound = phone.call(target)
+        else:
+            outbound = await phone.call_directly(target)
+        await converse(await outbound.answered(), plan)
+    return OK
+
+
+def _only(configuration: Configuration, account: str, target: str) -> Configuration:
+    """Return the configuration with the one account that calls, on a port of its own: `run` may be using ours."""
+    general = replace(configuration.general, bind=Address(configuration.general.bind.host, 0))
+    if account and account not in configuration.accounts:
+        raise ConfigurationError(f"there is no [account {account}]")
+    name = account or ("" if target.startswith(("sip:", "sips:")) else next(iter(configuration.accounts), ""))
+    if not name and not target.startswith(("sip:", "sips:")):
+        raise ConfigurationError(f"{target}: without an account the target is an address, such as sip:6001@192.0.2.1")
+    accounts = {name: configuration.accounts[name]} if name else {}
+    return replace(configuration, general=general, accounts=accounts)
+
+
+def _registration(phone: Softphone) -> "asyncio.Future[None]":
+    """Return what is done when the account is registered, and raises RegistrationError when it is refused."""
+    outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(stamped: Stamped) -> None:
+        if outcome.done():
+            return
+        match stamped.event:
+            case Registered():
+                outcome.set_result(None)
+            case RegistrationFailed(code=code, reason=reason, hint=hint):
+                outcome.set_exception(RegistrationError(code, reason, hint))
+
+    phone.watch(take)
+    return outcome

@@ -1,0 +1,78 @@
+"""The sentences that are heard even when a provider is dead: shipped ones, or rendered beforehand in the agent's voice."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+
+from sipagent.agent.clips import Clips
+from sipagent.agent.interfaces import Listener, Mouth, Source
+from sipagent.audio import g711, wav
+from sipagent.errors import SipagentError
+
+log = logging.getLogger("sipagent")
+
+SENTENCES = {
+    "apology": "I am sorry, something went wrong on our side. Please call again later. Goodbye.",
+    "one_moment": "One moment, please.",
+    "goodbye": "Goodbye.",
+}
+PATIENCE = 15.0
+"""Seconds that a voice has to render all of them."""
+
+
+@cache
+def shipped() -> Clips:
+    """Return the clips that come with the package, in a synthetic voice."""
+    return Clips(**{name: _shipped(name) for name in SENTENCES})
+
+
+async def rendered(make_voice: Callable[[], Mouth]) -> Clips:
+    """Let a voice say the sentences; where it cannot, the shipped ones stand in, with a line in the log."""
+    try:
+        async with asyncio.timeout(PATIENCE), make_voice() as voice:
+            return Clips(**{name: await _render(voice, text) for name, text in SENTENCES.items()})
+    except (SipagentError, TimeoutError) as error:
+        log.warning("the apology is kept in a synthetic voice, as the agent's own could not say it: %s", error)
+        return shipped()
+
+
+def _shipped(name: str) -> bytes:
+    data = files("sipagent.local").joinpath("clips", f"{name}.wav").read_bytes()
+    return g711.encode(wav.read(data).mono(), g711.PCMU)
+
+
+async def _render(voice: Mouth, text: str) -> bytes:
+    tape = _Tape()
+    voice.send_media_to(tape)
+    if not await voice.say(text):
+        raise SipagentError("the voice said nothing")
+    return bytes(tape.audio)
+
+
+class _Tape:
+    """A speaker that keeps what is said, and has played it at once."""
+
+    encoding = g711.PCMU
+
+    def __init__(self) -> None:
+        self.audio = bytearray()
+
+    def connect_source(self, source: Source) -> None:
+        """Every source is welcome."""
+
+    def disconnect_source(self, source: Source) -> None:
+        """None is kept."""
+
+    def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
+        """Keep the audio, and let its marks pass."""
+        start = len(self.audio)
+        self.audio += audio
+        if listener is not None:
+            for offset, name in marks:
+                asyncio.get_running_loop().call_soon(listener.mark_passed, name, start + offset)
+        return start
+
+    def drop_speech(self) -> None:
+        """What was kept is kept."""
