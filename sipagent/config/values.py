@@ -215,9 +215,11 @@ def host_and_port(written: str) -> str:
 
 def sip_server(written: str) -> str:
     """A SIP URI without a user; the scheme may be left out."""
+    if "@" in written:  # not shown: some write the password there
+        raise ValueError("is a SIP server without a user; username and password are keys of their own")
     has_scheme = written.lower().startswith(("sip:", "sips:"))
     uri = _sip_uri(written if has_scheme else f"sip:{written}")
-    if uri is None or uri.user:
+    if uri is None:
         raise ValueError(f"is a SIP server such as sip:pbx.example.com, not {shown(written)}")
     return str(uri)
 

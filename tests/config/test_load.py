@@ -275,8 +275,14 @@ def test_an_account_needs_its_registrar_and_its_username() -> None:
 
 
 def test_a_wrong_registrar_is_told_once() -> None:
-    assert refusal("[account a]\nusername = 1\nregistrar = sip:1@pbx\n") == [
-        'sip.conf:3: registrar is a SIP server such as sip:pbx.example.com, not "sip:1@pbx"'
+    assert refusal("[account a]\nusername = 1\nregistrar = http://pbx\n") == [
+        'sip.conf:3: registrar is a SIP server such as sip:pbx.example.com, not "http://pbx"'
+    ]
+
+
+def test_a_password_in_the_registrar_is_not_repeated() -> None:
+    assert refusal("[account a]\nusername = 1\nregistrar = sip:1:hunter2@pbx\n") == [
+        "sip.conf:3: registrar is a SIP server without a user; username and password are keys of their own"
     ]
 
 
