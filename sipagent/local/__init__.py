@@ -1,0 +1,1 @@
+"""The keyless default: the providers' protocols on loopback, in child processes, with local engines behind them."""
