@@ -30,7 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "recorder": {"media", "audio"},
     "net": {"sip", "rtp", "media", "agent.interfaces"},
     "agent": {"audio"},
-    "providers": {"agent.interfaces", "audio"},
+    "providers": {"agent.interfaces", "agent.heard", "audio"},
     "local": {"audio"},
     "config": {"sip"},
     "stream": set(),

@@ -122,16 +122,18 @@ class Conversation:
             call.off(Event, self.receive)
 
     def _begin(self) -> None:
-        if self._greeting:
-            answer = self._delivery.answer("")
-            answer.add(self._mind.add_message("assistant", self._greeting), self._greeting)
-            self._step(TurnInput.ASKED)
-            self._delivery.complete("")
-        elif self._greeting_instructions:
-            self._ask(self._greeting_instructions)
+        """Greet, unless a provider has failed beforehand for good."""
         for unit in (self._mind, self._voice):
             if unit.failure is not None:
                 self._take_failure(unit.name, unit.failure.status)
+        if self._turn.state in _LAST:
+            return
+        if self._greeting:
+            item_id = self._mind.add_message("assistant", self._greeting)
+            self._step(TurnInput.ASKED)
+            self._delivery.say(item_id, self._greeting)
+        elif self._greeting_instructions:
+            self._ask(self._greeting_instructions)
 
     # ---- what happens on the call
 
@@ -160,6 +162,8 @@ class Conversation:
         if self._turn.state in _LAST and event.response_id != self._farewell_in:
             return
         answer = self._delivery.answer(event.response_id)
+        if answer is None:
+            return
         if isinstance(event, TextDelta) or event.item_id not in answer.texts:
             answer.add(event.item_id, event.text)
         if isinstance(event, TextDone):
@@ -278,10 +282,10 @@ class Conversation:
     def _reask(self) -> None:
         """The new session is told what there is of an unfinished answer: the caller hears that much of it."""
         self._mind.reconnect()
-        for answer in self._delivery.unheard():
-            if not answer.is_complete and (text := answer.generated_text):
+        for answer in self._delivery.unfinished():
+            if text := answer.generated_text:
                 answer.texts = {self._mind.add_message("assistant", text): text}
-        self._delivery.complete(everything=True)
+            self._delivery.complete(answer.response_id)
         self._is_expecting = True
         self._mind.create_response()
 

@@ -34,6 +34,7 @@ class Delivery:
         self._reports = reports
         self._answers: deque[Answer] = deque()
         self._spoken: set[str] = set()
+        self._completed: set[str] = set()
 
     @property
     def is_idle(self) -> bool:
@@ -49,25 +50,36 @@ class Delivery:
         """Something of this response was given to the voice."""
         return response_id in self._spoken
 
-    def answer(self, response_id: str) -> Answer:
-        """The waiting answer of this response, or a new one behind all others."""
+    def answer(self, response_id: str) -> Answer | None:
+        """The waiting answer of this response, or a new one behind all others; None when all its text has come."""
+        if response_id in self._completed:
+            return None
         for answer in self._answers:
-            if answer.response_id == response_id and not answer.is_complete:
+            if answer.response_id == response_id:
                 return answer
         answer = Answer(response_id)
         self._answers.append(answer)
         return answer
 
-    def complete(self, response_id: str = "", *, everything: bool = False) -> None:
-        """No more text of this response, or of any, will come."""
+    def say(self, item_id: str, text: str) -> None:
+        """Speak a text of our own, that is an item of the history already."""
+        answer = Answer()
+        answer.add(item_id, text)
+        answer.complete()
+        self._answers.append(answer)
+        self.speak()
+
+    def complete(self, response_id: str) -> None:
+        """No more text of this response will come."""
+        self._completed.add(response_id)
         for answer in self._answers:
-            if everything or answer.response_id == response_id:
+            if answer.response_id == response_id:
                 answer.complete()
         self.speak()
 
-    def unheard(self) -> list[Answer]:
-        """The answers that are being said or wait to be."""
-        return list(self._answers)
+    def unfinished(self) -> list[Answer]:
+        """The answers of which more text was to come."""
+        return [answer for answer in self._answers if not answer.is_complete]
 
     def speak(self) -> None:
         """Give the voice what the first answer has by now."""

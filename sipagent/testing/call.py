@@ -144,8 +144,8 @@ class ScriptedCall:
     def _tick_later(self) -> None:
         if self._ticking is None:
             loop = asyncio.get_running_loop()
-            grid = (int(loop.time() / TICK) + 1) * TICK
-            self._ticking = loop.call_at(grid, self._tick)
+            number = int(loop.time() / TICK + 1e-6) + 1
+            self._ticking = loop.call_at(number * TICK, self._tick)
 
     def _tick(self) -> None:
         self._ticking = None

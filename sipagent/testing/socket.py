@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,7 @@ class ScriptedSocket:
         self._opened = opened
         self._received = received
         self._arrived: asyncio.Queue[str | None] = asyncio.Queue()
+        self._on_the_way: deque[str] = deque()
         self._last_arrival = 0.0
         self._count = 0
         self._ended: Close | None = None
@@ -93,14 +95,16 @@ class ScriptedSocket:
         """Send a frame, `after` seconds from now at the earliest. Text is sent as it is."""
         loop = asyncio.get_running_loop()
         self._last_arrival = max(loop.time() + after, self._last_arrival)
-        text = frame if isinstance(frame, str) else json.dumps(frame)
-        loop.call_at(self._last_arrival, self._arrive, text)
+        self._on_the_way.append(frame if isinstance(frame, str) else json.dumps(frame))
+        loop.call_at(self._last_arrival, self._arrive)
 
     def drop(self, code: int = 1006, reason: str = "") -> None:
         """End the connection from the server's end; 1006 is a connection that just broke."""
         self._end(Close(code=code, reason=reason, clean=code != 1006))
 
-    def _arrive(self, text: str) -> None:
+    def _arrive(self) -> None:
+        """The next frame is there. Timers of one moment fire in any order, so the frames keep a queue of their own."""
+        text = self._on_the_way.popleft()
         silent, closing = self._fault.silent_after, self._fault.close_after
         if self._ended is not None or (silent is not None and self._count >= silent):
             return

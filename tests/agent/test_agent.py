@@ -3,17 +3,18 @@
 import asyncio
 
 from sipagent.agent.agent import Agent
-from sipagent.events import CallerSaid, DigitReceived, MediaEnded, MediaStarted
-from sipagent.testing.providers import ScriptedOpenAI
+from sipagent.events import CallerSaid, DigitReceived, MediaEnded, MediaStarted, ToolCall
+from sipagent.testing.providers import ScriptedOpenAI, ToolUse
+from tests.agent.stage import CLIPS, MakeStage, Stage, longest_silence
 
 HELLO = "Hello! How can I help today?"
 
 
-async def nothing(stage):
+async def nothing(stage: Stage) -> None:
     pass
 
 
-def test_the_greeting_is_spoken_at_once_without_the_model_and_entered_in_the_history(stage):
+def test_the_greeting_is_spoken_at_once_without_the_model_and_entered_in_the_history(stage: MakeStage) -> None:
     played = stage(Agent("Be kind.", greeting=HELLO)).play(nothing)
 
     assert played.cartesia.spoken == [HELLO]
@@ -24,8 +25,8 @@ def test_the_greeting_is_spoken_at_once_without_the_model_and_entered_in_the_his
     assert [(said.heard_text, said.interrupted) for said in played.said] == [(HELLO, False)]
 
 
-def test_a_turn(stage):
-    async def script(stage):
+def test_a_turn(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
         await asyncio.sleep(3)
         stage.openai.caller_says("Where is my parcel?")
 
@@ -41,18 +42,18 @@ def test_a_turn(stage):
     assert len(played.call.of(MediaStarted)) == len(played.call.of(MediaEnded)) == 2
 
 
-def test_barge_in(stage):
-    async def script(stage):
+def test_barge_in(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
         await asyncio.sleep(3)
         stage.openai.caller_says("Tell me a story.")
         await asyncio.sleep(1.5 + 3)
-        stage.barged_in = stage.now
+        stage.notes["barge-in"] = stage.now
         stage.openai.caller_says("Stop.")
 
     story = "Once upon a time there was a fisherman, who lived by the sea. He had a boat, and a cat. " * 3
     played = stage(Agent(greeting=HELLO), openai=ScriptedOpenAI(story, "All right.")).play(script)
 
-    at = played.barged_in
+    at = played.notes["barge-in"]
     assert played.call.spoken_between(at + 0.04, at + 1.5) == 0, "within a tick, and no late chunk"
     heard = played.said[1]
     assert heard.interrupted
@@ -65,8 +66,8 @@ def test_barge_in(stage):
     assert len(played.cartesia.cancelled) <= 1
 
 
-def test_digits(stage):
-    async def script(stage):
+def test_digits(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
         await asyncio.sleep(1)
         stage.call.publish(DigitReceived(digit="1"))
 
@@ -74,5 +75,171 @@ def test_digits(stage):
 
     assert [said.interrupted for said in played.said] == [True, False]
     assert played.said[1].heard_text == "You chose sales."
-    asked = played.openai.sent("conversation.item.create")[-1]
-    assert asked["item"]["content"][0]["text"] == "The caller pressed 1."
+    texts = [item["content"][0].get("text") for item in played.openai.items]
+    assert texts == [played.said[0].heard_text, "The caller pressed 1.", "You chose sales."]
+
+
+def test_a_digit_during_a_long_answer_ends_it(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("What can you do?")
+        await asyncio.sleep(3)
+        stage.call.publish(DigitReceived(digit="2"))
+
+    menu = "Press one for sales, press two for service, press three to hear this again. " * 3
+    played = stage(Agent(), openai=ScriptedOpenAI(menu, "Service it is.")).play(script)
+
+    assert [(said.generated_text, said.interrupted) for said in played.said] == [
+        (menu, True),
+        ("Service it is.", False),
+    ]
+
+
+def test_the_model_words_the_greeting(stage: MakeStage) -> None:
+    agent = Agent("You are Voxi.", greeting_instructions="Greet the caller by name.")
+    played = stage(agent, openai=ScriptedOpenAI("Good morning, Ms Park.")).play(nothing)
+
+    (asked,) = played.openai.sent("response.create")
+    assert asked["response"]["instructions"] == "You are Voxi.\n\nGreet the caller by name."
+    assert played.said[0].heard_text == "Good morning, Ms Park."
+
+
+def test_an_a_law_call(stage: MakeStage) -> None:
+    played = stage(Agent(greeting=HELLO), encoding="pcma").play(nothing)
+
+    assert played.cartesia.received[0]["output_format"]["encoding"] == "pcm_alaw"
+    assert played.said[0].heard_text == HELLO
+
+
+def test_interrupted_before_a_word_was_heard(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("Hm,")
+        await asyncio.sleep(1.5 + 0.33)
+        stage.openai.caller_says("I mean, what time is it?")
+
+    played = stage(Agent(), openai=ScriptedOpenAI("Yes, how can I help you?", "It is noon.")).play(script)
+
+    assert [said.heard_text for said in played.said] == ["", "It is noon."]
+    assert [item["role"] for item in played.openai.items] == ["user", "user", "assistant"]
+
+
+def test_the_caller_hangs_up_in_the_middle_of_an_answer(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        await asyncio.sleep(1)
+        stage.call.caller_hangs_up()
+
+    played = stage(Agent(greeting=HELLO)).play(script)
+
+    assert all(connection.ended for connection in [*played.openai.connections, *played.cartesia.connections])
+    assert played.call.hung_up_at is None
+
+
+def test_two_answers_are_spoken_in_their_order(stage: MakeStage) -> None:
+    """An answer with a tool call, and the one that follows it, while the first is still being heard."""
+
+    def lookup(number: str) -> str:
+        """Look an order up."""
+        return f"{number} left"
+
+    replies = ScriptedOpenAI(ToolUse("lookup", '{"number": "7"}', text="Let me look that up for you."), "It has left.")
+    agent = Agent(tools=[lookup])
+
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("Where is order seven?")
+
+    played = stage(agent, openai=replies).play(script)
+
+    assert [said.heard_text for said in played.said] == ["Let me look that up for you.", "It has left."]
+    (output,) = (item for item in played.openai.items if item["type"] == "function_call_output")
+    assert output["output"] == "7 left"
+    assert len(played.openai.sent("response.create")) == 1
+    assert played.clip_times(CLIPS.one_moment) == []
+
+
+def test_a_tool_takes_long(stage: MakeStage) -> None:
+    """The caller is asked for patience, again and again, and the provider is not blamed."""
+
+    async def think() -> str:
+        """Think."""
+        await asyncio.sleep(11)
+        return "forty-two"
+
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("What is the answer?")
+
+    replies = ScriptedOpenAI(ToolUse("think", text="Let me think."), "Forty-two.")
+    played = stage(Agent(tools=[think]), openai=replies).play(script, seconds=30)
+
+    assert [said.heard_text for said in played.said] == ["Let me think.", "Forty-two."]
+    assert len(played.openai.connections) == 1
+    assert longest_silence(played, since=1.5) < 5
+
+
+def test_a_tool_that_does_not_exist(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("Do it.")
+
+    played = stage(Agent(), openai=ScriptedOpenAI(ToolUse("fly"), "I cannot.")).play(script)
+
+    (output,) = (item for item in played.openai.items if item["type"] == "function_call_output")
+    assert output["output"] == "Error: there is no tool called fly."
+    assert played.said[0].heard_text == "I cannot."
+
+
+def test_arguments_that_are_no_json(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("Do it.")
+
+    played = stage(Agent(), openai=ScriptedOpenAI(ToolUse("fly", "{"), "Sorry?")).play(script)
+
+    assert played.call.of(ToolCall) == []
+    assert played.said[0].heard_text == "Sorry?"
+
+
+def test_hanging_up_after_the_farewell_was_heard(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("That was all, thank you.")
+
+    farewell = "You are welcome. Have a nice day, and goodbye!"
+    played = stage(Agent(), openai=ScriptedOpenAI(ToolUse("hang_up", text=farewell))).play(script)
+
+    assert played.said[0].heard_text == farewell
+    assert not played.said[0].interrupted
+    assert played.hung_up_at - played.call.sent[-1].time < 0.05
+
+
+def test_hanging_up_without_a_word_says_goodbye_first(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("Bye.")
+
+    played = stage(Agent(), openai=ScriptedOpenAI(ToolUse("hang_up"))).play(script)
+
+    assert len(played.clip_times(CLIPS.goodbye)) == 50
+    assert played.hung_up_at - played.clip_times(CLIPS.goodbye)[-1] < 0.05
+
+
+def test_a_farewell_is_not_interrupted_by_the_caller_s_own(stage: MakeStage) -> None:
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("Bye.")
+        await asyncio.sleep(1.5 + 1.5)
+        stage.openai.caller_says("Bye bye!")
+
+    farewell = "Thank you for calling, and goodbye from all of us!"
+    played = stage(Agent(), openai=ScriptedOpenAI(ToolUse("hang_up", text=farewell))).play(script)
+
+    assert played.said[0].heard_text == farewell
+    assert played.call.hung_up_at is not None
+
+
+def test_the_caller_takes_the_farewell_back_in_time(stage: MakeStage) -> None:
+    """He speaks while the model is still wording it: that answer is dead, and so is its hang_up."""
+
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("Bye.")
+        await asyncio.sleep(1.5 + 0.34)
+        stage.openai.caller_says("No, wait!")
+
+    farewell = "Thank you for calling, and goodbye from all of us!"
+    played = stage(Agent(), openai=ScriptedOpenAI(ToolUse("hang_up", text=farewell), "Yes?")).play(script)
+
+    assert played.said[-1].heard_text == "Yes?"
+    assert played.call.hung_up_at is None
