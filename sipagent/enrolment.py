@@ -114,6 +114,11 @@ def identity_of(account: Account) -> Identity:
         uri=Uri.parse(account.address),
         display_name=account.display_name,
         credentials=Credentials(username=account.digest_username, password=account.password),
-        routes=(f"<{account.outbound_proxy};lr>",) if account.outbound_proxy else (),
+        routes=(_route(account.outbound_proxy),) if account.outbound_proxy else (),
         account=account.name,
     )
+
+
+def _route(proxy: str) -> str:
+    """Return the Route value of an outbound proxy, a loose router unless it says otherwise (RFC 3261 section 19.1.1)."""
+    return f"<{proxy}>" if ";lr" in proxy.lower() else f"<{proxy};lr>"

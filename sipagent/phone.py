@@ -37,7 +37,7 @@ from sipagent.media import (
     UplinkBlock,
 )
 from sipagent.net.driver import SipDriver
-from sipagent.net.nat import advertised_host
+from sipagent.net.nat import advertised_host, unreachable_note
 from sipagent.performance import Scenario, perform
 from sipagent.pipelines import scenario_of
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
@@ -213,7 +213,7 @@ class Softphone:
         return self._dial(uri, Identity(uri=Uri.parse(sender)), self._endpoint.flow_to(addresses[0]))
 
     def _dial(self, target: Uri, identity: Identity, flow: Flow) -> OutboundCall:
-        media, description = self._open_media(flow, "")
+        media, description = self._open_media(flow, identity.account, "")
         offer = make_offer(description)
         session = self._user_agent.invite(
             target=target, flow=flow, identity=identity, offer=offer, now=self._driver.now()
@@ -292,7 +292,7 @@ class Softphone:
 
     def _receive_call(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
         try:
-            media, description = self._open_media(session.flow, session.call_id)
+            media, description = self._open_media(session.flow, session.account, session.call_id)
         except NoPortFree as error:
             self._publish("", Notice(text=str(error)))
             session.reject(503, self._driver.now(), headers=(("Retry-After", "10"),))
@@ -360,7 +360,7 @@ class Softphone:
         self._note(call.call_id, "tool", {"name": tool.name, "output": output})
         return output
 
-    def _open_media(self, flow: Flow, call_id: str) -> tuple[LegMedia, LocalMedia]:
+    def _open_media(self, flow: Flow, account: str, call_id: str) -> tuple[LegMedia, LocalMedia]:
         general = self.configuration.general
         host = advertised_host(flow.local.host, flow.remote.host, general.external_address, general.local_net)
         media = LegMedia()
@@ -378,16 +378,20 @@ class Softphone:
         description = LocalMedia(
             host=host,
             port=leg.port,
-            codecs=tuple(codec.encoding for codec in general.codecs if codec.encoding in PLAYABLE),
+            codecs=self._codecs(account),
             session_id=session_id,
             version=session_id,
         )
         self._note(call_id, "leg", {"host": host, "port": leg.port})
+        if note := unreachable_note(host, flow.remote.host):
+            self._publish(call_id, Notice(text=note))
         return media, description
 
-    def _note(self, call_id: str, kind: str, data: Mapping[str, object]) -> None:
-        time = self._loop.time()
-        self._taps.record(call_id, lambda tap: tap.note(kind, data, time))
+    def _codecs(self, account: str) -> tuple[str, ...]:
+        """Return what we may speak on an account's calls, best first."""
+        own = self.configuration.accounts[account].codecs if account in self.configuration.accounts else ()
+        wanted = own or self.configuration.general.codecs
+        return tuple(codec.encoding for codec in wanted if codec.encoding in PLAYABLE)
 
     # ---- what RTP tells
 

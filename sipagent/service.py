@@ -22,8 +22,8 @@ from sipagent.config.limits import require_available
 from sipagent.config.values import Capture, Recording
 from sipagent.errors import RegistrationError
 from sipagent.events import Disconnected, Registered, RegistrationFailed, Stamped
-from sipagent.local.receptionist import GREETING
-from sipagent.local.servers import LocalServers
+from sipagent.local.receptionist import Script
+from sipagent.local.servers import API_KEY, LocalServers
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
 from sipagent.record import CallRecord
@@ -117,15 +117,17 @@ def with_local(configuration: Configuration, servers: LocalServers) -> Configura
     """Return the configuration with the servers of this machine in the providers' place, and a greeting that says so."""
     openai, cartesia, agents = configuration.openai, configuration.cartesia, dict(configuration.agents)
     if servers.openai_url:
-        openai = replace(openai, base_url=servers.openai_url, api_key="local")
+        openai = replace(openai, base_url=servers.openai_url, api_key=API_KEY)
         agents = {name: _with_greeting(section) for name, section in agents.items()}
     if servers.cartesia_url:
-        cartesia = replace(cartesia, base_url=servers.cartesia_url, api_key="local")
+        cartesia = replace(cartesia, base_url=servers.cartesia_url, api_key=API_KEY)
     return replace(configuration, openai=openai, cartesia=cartesia, agents=agents)
 
 
 def _with_greeting(section: AgentSection) -> AgentSection:
-    return section if section.greeting or section.greeting_instructions else replace(section, greeting=GREETING)
+    """Callers must hear that they talk to a demonstration."""
+    greets = section.greeting or section.greeting_instructions
+    return section if greets else replace(section, greeting=Script.load().greeting)
 
 
 class RecordWriter:

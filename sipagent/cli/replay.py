@@ -6,14 +6,9 @@ import click
 import numpy as np
 
 from sipagent.audio import g711, wav
-from sipagent.capture.bundle import Bundle, Capture
-from sipagent.capture.configuration import AGENTS, restored
-from sipagent.capture.replay.run import Replay
 from sipagent.capture.replay.run import replay as run_again
 from sipagent.cli.options import FAILED, OK, Settings, common
-from sipagent.clips import shipped
 from sipagent.media import Tape
-from sipagent.pipelines import scenario_of
 
 
 @click.command()
@@ -26,7 +21,7 @@ def replay(settings: Settings, capture: Path, update: bool, wav_file: Path | Non
 
     CAPTURE is one of its files: NAME.pcap, NAME.journal.jsonl or NAME.golden.jsonl.
     """
-    result = run_captured(capture, record=wav_file is not None)
+    result = run_again(capture, record=wav_file is not None)
     if wav_file is not None:
         wav_file.write_bytes(_stereo(result.tapes))
     if update:
@@ -36,16 +31,6 @@ def replay(settings: Settings, capture: Path, update: bool, wav_file: Path | Non
     comparison = result.compare()
     click.echo(str(comparison))
     return OK if comparison.equal else FAILED
-
-
-def run_captured(capture: Path, *, record: bool = False) -> Replay:
-    """Run a captured call again with the agent of sip.conf that had it. Raises CaptureError."""
-    loaded = Capture.load(Bundle.at(capture))
-    sections = loaded.header.data.get("configuration", {})
-    configuration = restored(sections)
-    account = next((entry.data["name"] for entry in loaded.records if entry.kind == "account"), "")
-    section = configuration.agents[sections.get(AGENTS, {}).get(account, "")]
-    return run_again(capture, scenario_of(section, shipped()), configuration, record=record)
 
 
 def _stereo(tapes: tuple[Tape, ...]) -> bytes:
