@@ -28,6 +28,10 @@ from sipagent.media.uplink import Uplink
 from sipagent.rtp.packet import is_rtcp
 from sipagent.rtp.session import RtpSession
 
+_TICK = 0.02
+_MOST_MADE_UP = 50
+"""Ticks (1 s) whose audio a late one plays after them; the jitter buffer holds no more."""
+
 
 class Stream:
     """A leg from `OpenLeg` to `LegClosed`. In each tick: `apply` what was asked, `send`, `receive`, `take_events`."""
@@ -92,16 +96,18 @@ class Stream:
         return self._departures
 
     def receive(self, arrivals: list[Arrival], tick: int, now: float) -> None:
-        """Take what has come, and play what is due of it."""
-        self._arrivals = arrivals
-        for arrival in arrivals:
-            if arrival.kind == RTCP or is_rtcp(arrival.data):
-                self._receive_report(arrival)
-            else:
-                self._uplink.receive(arrival.source, arrival.data, arrival.time, now)
-        frames = self._uplink.play(tick, self._owed, now)
+        """Take what has come, and play what is due of it: after a late wake-up, as if every tick had come in time."""
+        self._arrivals = waiting = arrivals
+        played = b""
+        for behind in reversed(range(1, min(self._owed, _MOST_MADE_UP))):
+            moment = now - behind * _TICK
+            self._take([arrival for arrival in waiting if arrival.time <= moment])
+            waiting = [arrival for arrival in waiting if arrival.time > moment]
+            played += self._uplink.play(tick - behind, moment)
+        self._take(waiting)
+        played += self._uplink.play(tick, now)
         if self._tape is not None and self._settings is not None:
-            self._tape.add(b"".join(frames), self._sent, self._settings.encoding)
+            self._tape.add(played, self._sent, self._settings.encoding)
 
     def take_events(self, tick: int, now: float) -> list[MediaEvent]:
         """Return what the loop must know of this tick. The trace of it comes first: the rest may cause things."""
@@ -125,6 +131,13 @@ class Stream:
         """Say what became of the speech of a leg that has failed."""
         self._downlink.clear()
         return self._downlink.events
+
+    def _take(self, arrivals: list[Arrival]) -> None:
+        for arrival in arrivals:
+            if arrival.kind == RTCP or is_rtcp(arrival.data):
+                self._receive_report(arrival)
+            else:
+                self._uplink.receive(arrival.source, arrival.data, arrival.time)
 
     # ---- reports (RTCP)
 

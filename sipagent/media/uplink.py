@@ -17,9 +17,6 @@ from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, JitterBufferStatisti
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
 
-FRAME_TIME = 0.02
-_MOST_AT_ONCE = 50
-"""Frames (1 s) that a late tick makes up for; the jitter buffer holds no more."""
 _QUIET = 10 ** (-50.0 / 10)
 """Power below which nobody misses 20 ms."""
 
@@ -71,7 +68,7 @@ class Uplink:
         self._payload_types = settings.receive_event_payload_types | frozenset(settings.receive_payload_types)
         self._latch.rearm((settings.remote_host, settings.remote_port))
 
-    def receive(self, source: HostPort, datagram: bytes, arrival: float, now: float) -> None:
+    def receive(self, source: HostPort, datagram: bytes, arrival: float) -> None:
         """Take a datagram from the RTP socket; whatever is wrong with it is counted, and no more."""
         before = self._latch.destination
         if self.settings is None or not self._latch.accept(source, datagram, self._payload_types, arrival):
@@ -79,7 +76,7 @@ class Uplink:
         packet = self._session.receive(datagram, arrival, self._payload_types)
         if packet is None:
             return
-        self._heard_at, self._timed_out = now, False
+        self._heard_at, self._timed_out = arrival, False
         if self._latch.destination != before:
             self.events.append(Latched(leg=self._leg, address=source))
         if packet.payload_type in self.settings.receive_event_payload_types:
@@ -89,19 +86,13 @@ class Uplink:
         payload = g711.transcode(packet.payload, coming, self.settings.encoding)
         self._jitter_buffer.add(packet.sequence, packet.timestamp, payload, arrival, packet.marker)
 
-    def play(self, tick: int, owed: int, now: float) -> list[bytes]:
-        """Play the frames that are due, one for each tick passed, and return them; none while there are no settings."""
-        if self.settings is None:
-            return []
-        frames = [
-            self._play_frame(tick - behind, now - behind * FRAME_TIME, self.settings)
-            for behind in reversed(range(min(owed, _MOST_AT_ONCE)))
-        ]
+    def play(self, tick: int, now: float) -> bytes:
+        """Play the 20 ms of one tick and return them; nothing while there are no settings."""
+        settings = self.settings
+        if settings is None:
+            return b""
         self._tell_digits(now)
-        self._watch(now, self.settings)
-        return frames
-
-    def _play_frame(self, tick: int, now: float, settings: StreamSettings) -> bytes:
+        self._watch(now, settings)
         audio = self._next(tick, now, settings.encoding)
         if not settings.receives:
             self._block.clear()

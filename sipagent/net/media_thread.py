@@ -110,7 +110,6 @@ class MediaThread:
         timestamp: int,
         cname: str,
         trace: bool = False,
-        record: bool = False,
         on_event: Callable[[MediaEvent], None],
     ) -> Leg:
         """Bind a port pair and make a leg on it, which the peer reaches at `host`. Raises NoPortFree."""
@@ -131,8 +130,6 @@ class MediaThread:
                 trace=trace,
             )
         )
-        if record:
-            leg.record()
         return leg
 
     def close(self) -> None:

@@ -74,7 +74,6 @@ class TickedMedia:
         timestamp: int,
         cname: str,
         trace: bool = False,
-        record: bool = False,
         on_event: Callable[[MediaEvent], None],
     ) -> Leg:
         """As `MediaPlane.open_leg`."""
@@ -96,8 +95,6 @@ class TickedMedia:
                 trace=trace,
             )
         )
-        if record:
-            leg.record()
         if self._next_tick is None:
             self._schedule(asyncio.get_running_loop().time())
         return leg
