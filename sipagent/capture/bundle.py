@@ -75,6 +75,24 @@ class Capture:
     records: tuple[Record, ...]
     datagrams: tuple[pcap.Datagram, ...]
 
+    @property
+    def call_id(self) -> str:
+        """The SIP Call-ID."""
+        return str(self.header.data["call_id"])
+
+    @property
+    def account(self) -> str:
+        """Name of the account that was called; empty for none."""
+        return self._of_account("name")
+
+    @property
+    def contact(self) -> str:
+        """The URI that we were reached by (the Contact of our answers); empty if nothing says."""
+        return self._of_account("contact")
+
+    def _of_account(self, key: str) -> str:
+        return next((str(record.data[key]) for record in self.records if record.kind == "account"), "")
+
     @classmethod
     def load(cls, bundle: Bundle) -> "Capture":
         """Read a bundle, but for its golden file. Raises CaptureError for what is missing or damaged."""

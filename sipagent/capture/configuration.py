@@ -1,51 +1,67 @@
-"""The part of a configuration that a replay needs: how the phone and its agents behave, and no secret."""
+"""The part of a configuration that a replay needs: how the phone and its agents behave, and no secret.
+
+{"general": {"codecs": "alaw"}, "account office": {"registrar": "sip:pbx.example.com", …}, "agent": {…}}
+"""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields, replace
 from typing import Any
 
-from sipagent.config import AgentSection, Cartesia, Configuration, General, OpenAI, load_text
-from sipagent.config.grammar import quote
-from sipagent.config.values import readers_of, written
+from sipagent.config import Configuration, load_text
+from sipagent.config.values import UnknownCallers, readers_of, written
 
-AGENTS = "agents of accounts"
-SECRETS = frozenset({"api_key", "base_url"})
-"""A base URL is no secret, but the replay's providers have none."""
+Sections = Mapping[str, Mapping[str, str]]
+"""By title of a section (`agent sales`), its options as sip.conf would write them."""
+
+LEFT_OUT = frozenset({"api_key", "password", "auth_username", "base_url", "instructions_file"})
+"""Secrets, and what leads to servers and files that a replay must not touch (`instructions` has the file's text)."""
+STAND_IN = "replay"
+"""In the place of secrets: they are sent to nobody."""
 
 
-def portable(configuration: Configuration) -> Mapping[str, Any]:
-    """Return what differs from the defaults, by section and key, as sip.conf would write it.
-
-    Of an account there is only which agent it has.
-    """
-    sections: dict[str, General | OpenAI | Cartesia | AgentSection] = {
+def portable(configuration: Configuration) -> Sections:
+    """Return what differs from the defaults, by section."""
+    sections = {
         "general": configuration.general,
         "openai": configuration.openai,
         "cartesia": configuration.cartesia,
         **{f"agent {name}".strip(): section for name, section in configuration.agents.items()},
+        **{f"account {name}": section for name, section in configuration.accounts.items()},
     }
     found = {title: _differing(section) for title, section in sections.items()}
-    found[AGENTS] = {name: account.agent for name, account in configuration.accounts.items() if account.agent}
-    return {title: keys for title, keys in found.items() if keys}
+    return {title: options for title, options in found.items() if options}
 
 
-def restored(sections: Mapping[str, Mapping[str, str]]) -> Configuration:
-    """Return the configuration that `portable` was made of, but for accounts, trunks and files."""
-    lines = []
-    for title, keys in sections.items():
-        if title == AGENTS:
-            continue
-        lines += [f"[{title}]", *(f"{key} = {quote(value)}" for key, value in keys.items())]
-    return load_text("\n".join(lines) + "\n", {})
+def restored(sections: Sections, account: str = "") -> Configuration:
+    """Return the configuration of the phone that took a call for `account`; empty is a call for none.
+
+    The other accounts, trunks and files are left behind, and whoever rang then may ring again.
+    """
+    overrides = [
+        f"{title}.{key}={value}"
+        for title, options in sections.items()
+        if not title.startswith("account ") or title == f"account {account}"
+        for key, value in options.items()
+    ]
+    configuration = load_text("", {}, overrides)
+    return replace(
+        configuration,
+        general=replace(configuration.general, unknown_callers=UnknownCallers.ACCEPT),
+        openai=replace(configuration.openai, api_key=STAND_IN),
+        cartesia=replace(configuration.cartesia, api_key=STAND_IN),
+        accounts={name: replace(each, password=STAND_IN) for name, each in configuration.accounts.items()},
+    )
 
 
-def _differing(section: General | OpenAI | Cartesia | AgentSection) -> dict[str, str]:
+def _differing(section: Any) -> dict[str, str]:
     """Return the options of a section that are not as they come."""
-    usual = type(section)()
+    options = readers_of(type(section)).keys() - LEFT_OUT
     return {
         each.name: written(getattr(section, each.name))
         for each in fields(section)
-        if each.name in readers_of(type(section))
-        and each.name not in SECRETS
-        and getattr(section, each.name) != getattr(usual, each.name)
+        if each.name in options and getattr(section, each.name) != _default(each)
     }
+
+
+def _default(option: "Field[Any]") -> object:
+    return option.default if option.default_factory is MISSING else option.default_factory()

@@ -4,12 +4,13 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sipagent.agent.agent import Agent
 from sipagent.capture import golden, journal
 from sipagent.capture.bundle import Bundle, Capture, Departures
+from sipagent.capture.configuration import restored
 from sipagent.capture.golden import Comparison
 from sipagent.capture.journal import Record
 from sipagent.capture.replay.stage import Stage
-from sipagent.config import Configuration
 from sipagent.media import Tape
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
@@ -42,17 +43,15 @@ class Replay:
         self.bundle.golden.write_text("".join(lines), "utf-8")
 
 
-def replay(path: Path, scenario: Scenario, configuration: Configuration, *, record: bool = False) -> Replay:
-    """Run the call of a bundle again, with `scenario` answering it, without threads, sockets or waiting.
+def replay(path: Path, agent: Agent | Scenario | None = None, *, record: bool = False) -> Replay:
+    """Run the call of a bundle again, without threads, sockets or waiting; `agent` takes it, or that of its sip.conf.
 
     `path` names the bundle or one of its files; `record` fills the result's `tapes`. Raises CaptureError when
     something of the bundle is missing or damaged.
     """
     bundle = Bundle.at(path)
     capture = Capture.load(bundle)
-    departures, stage = run(
-        _perform(capture, scenario, configuration, record), start=capture.header.time, limit=LONGEST_CALL
-    )
+    departures, stage = run(_perform(capture, agent, record), start=capture.header.time, limit=LONGEST_CALL)
     return Replay(
         bundle=bundle,
         header=capture.header,
@@ -62,14 +61,13 @@ def replay(path: Path, scenario: Scenario, configuration: Configuration, *, reco
     )
 
 
-async def _perform(
-    capture: Capture, scenario: Scenario, configuration: Configuration, record: bool
-) -> tuple[tuple[Record, ...], Stage]:
+async def _perform(capture: Capture, agent: Agent | Scenario | None, record: bool) -> tuple[tuple[Record, ...], Stage]:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     stage, kept = Stage(capture, record=record), Departures()
+    configuration = restored(capture.header.data["configuration"], capture.account)
     loop.play(stage.script())
     async with Softphone(configuration=configuration, world=stage.world, tap=lambda call_id: kept) as phone:
-        phone.answer_with(scenario)
+        phone.answer_with(agent)
         await stage.over.wait()
         return tuple(kept.records), stage  # a call that its journal does not end is ended without comparison

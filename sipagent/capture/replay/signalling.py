@@ -7,8 +7,10 @@ from sipagent.capture.bundle import Capture
 from sipagent.capture.pcap import Datagram
 from sipagent.errors import CaptureError
 from sipagent.sip.flow import Address, Flow, Transport
-from sipagent.sip.uri import split_host_port
+from sipagent.sip.uri import Uri, split_host_port
 from sipagent.world import Receive, Unreachable
+
+SIP_PORT = 5060
 
 
 class PlayedEndpoint:
@@ -19,6 +21,8 @@ class PlayedEndpoint:
         if first is None:
             raise CaptureError("the journal holds no SIP datagram: there is no call in it")
         self._local, self._remote = _address(first["local"]), _address(first["remote"])
+        contact = Uri.parse(capture.contact) if capture.contact else None
+        self._contact = Address(contact.host, contact.port or SIP_PORT) if contact else None
         self._receive: Receive = lambda data, flow: None
 
     async def open(self, address: Address, receive: Receive, unreachable: Unreachable) -> "PlayedEndpoint":
@@ -40,8 +44,8 @@ class PlayedEndpoint:
         return self._local
 
     def flow_to(self, remote: Address) -> Flow:
-        """As `Endpoint.flow_to`."""
-        return Flow(transport=Transport.UDP, local=self._local, remote=remote)
+        """As `Endpoint.flow_to`: what we register is what we were called by."""
+        return Flow(transport=Transport.UDP, local=self._contact or self._local, remote=remote)
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send into the void."""

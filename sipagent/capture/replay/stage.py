@@ -5,6 +5,7 @@
                    ├─ id     ─► what `ids` draws, in the order of each kind
                    ├─ sip    ─► the endpoint's receiver
                    ├─ open, refused, frame, close ─► the providers' sockets
+                   ├─ tool   ─► the result of a tool, which is not run
                    └─ tick   ─► Media.tick with the same commands and arrivals, and its events to the leg
 
 What the phone sends goes nowhere: its tap keeps what is compared.
@@ -19,6 +20,7 @@ from sipagent.capture.replay.ids import PlayedIds
 from sipagent.capture.replay.media import PlayedPlane
 from sipagent.capture.replay.provider import PlayedProviders
 from sipagent.capture.replay.signalling import PlayedEndpoint
+from sipagent.capture.replay.tools import PlayedTools
 from sipagent.media import Tape
 from sipagent.world import World
 
@@ -28,10 +30,11 @@ class Stage:
 
     def __init__(self, capture: Capture, *, record: bool = False) -> None:
         self._capture = capture
-        self._ids = PlayedIds(capture.records)
+        self._ids = PlayedIds(capture)
         self._endpoint = PlayedEndpoint(capture)
         self._plane = PlayedPlane(capture, record=record)
         self._providers = PlayedProviders()
+        self._tools = PlayedTools()
         self.over = asyncio.Event()
         """The whole journal has been played."""
 
@@ -44,6 +47,7 @@ class Stage:
             resolve=self._endpoint.resolve,
             media=self._plane,
             open_socket=self._providers.open_socket,
+            run_tool=self._tools.run,
         )
 
     @property
@@ -74,6 +78,8 @@ class Stage:
                 return lambda: self._endpoint.play(datagram, data)
             case "open" | "refused" | "frame" | "close":
                 return lambda: self._providers.play(record.kind, data)
+            case "tool":
+                return lambda: self._tools.play(data)
             case "tick":
                 return lambda: self._plane.tick(data)
             case _:

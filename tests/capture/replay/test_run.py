@@ -12,7 +12,6 @@ from sipagent.call import InboundCall, OutboundCall
 from sipagent.capture import journal
 from sipagent.capture.bundle import Bundle, BundleWriter, header_record
 from sipagent.capture.replay.run import replay
-from sipagent.config import Configuration
 from sipagent.errors import CallFailed, CaptureError
 from sipagent.events import DigitReceived
 from sipagent.performance import Scenario
@@ -135,7 +134,7 @@ def captured(path: Path, scenario: Scenario, behave: Callable[[OutboundCall], Aw
 @pytest.mark.parametrize("scenario", [echo, greet, refuse, converse])
 def test_a_call_replays_equal_to_what_left_then(tmp_path: Path, scenario: Scenario) -> None:
     path = captured(tmp_path / "call", scenario)
-    first, second = (replay(path, scenario, Configuration()) for _ in range(2))
+    first, second = (replay(path, scenario) for _ in range(2))
     assert str(first.compare()).startswith("equal: ")
     assert first.departures == second.departures
     assert first.compare().counts["sip"] >= 2
@@ -143,7 +142,7 @@ def test_a_call_replays_equal_to_what_left_then(tmp_path: Path, scenario: Scenar
 
 def test_a_caller_who_gives_up_replays(tmp_path: Path) -> None:
     path = captured(tmp_path / "call", ponder, give_up)
-    result = replay(path, ponder, Configuration())
+    result = replay(path, ponder)
     assert result.compare().equal
     starts = [record.data["text"].partition("\r\n")[0] for record in result.departures]
     assert "SIP/2.0 180 Ringing" in starts
@@ -152,15 +151,13 @@ def test_a_caller_who_gives_up_replays(tmp_path: Path) -> None:
 
 def test_what_a_provider_was_sent_is_sent_again_with_the_same_ids_at_the_same_places(tmp_path: Path) -> None:
     path = captured(tmp_path / "call", converse)
-    sent = [
-        record.data["text"] for record in replay(path, converse, Configuration()).departures if record.kind == "oracle"
-    ]
+    sent = [record.data["text"] for record in replay(path, converse).departures if record.kind == "oracle"]
     assert [text.partition(",")[0] for text in sent if "late" not in text] == ["one", "two", "digit 5", "three"]
 
 
 def test_a_phone_that_answers_otherwise_is_told_what_it_did_otherwise(tmp_path: Path) -> None:
     path = captured(tmp_path / "call", greet)
-    text = str(replay(path, refuse, Configuration()).compare())
+    text = str(replay(path, refuse).compare())
     assert "SIP/2.0 486 Busy Here" in text
     assert re.search(r"rtp: \d+ in the golden file, 0 now", text)
     assert "+ nothing" in text
@@ -176,21 +173,21 @@ def test_one_changed_sample_is_found(tmp_path: Path) -> None:
         call.hang_up()
 
     path = captured(tmp_path / "call", greet)
-    assert list(replay(path, greet_otherwise, Configuration()).compare().differences) == ["rtp"]
+    assert list(replay(path, greet_otherwise).compare().differences) == ["rtp"]
 
 
 def test_a_rewritten_golden_file_is_what_the_next_replay_is_held_to(tmp_path: Path) -> None:
     path = captured(tmp_path / "call", greet)
-    replay(path, refuse, Configuration()).rewrite()
-    assert replay(path, refuse, Configuration()).compare().equal
-    assert not replay(path, greet, Configuration()).compare().equal
+    replay(path, refuse).rewrite()
+    assert replay(path, refuse).compare().equal
+    assert not replay(path, greet).compare().equal
 
 
 def test_a_call_whose_capture_was_cut_off_replays_up_to_there(tmp_path: Path) -> None:
     bundle = Bundle(captured(tmp_path / "call", greet))
     kept = bundle.journal.read_text().splitlines(keepends=True)[:60]
     bundle.journal.write_text("".join(kept))
-    result = replay(bundle.base, greet, Configuration())
+    result = replay(bundle.base, greet)
     golden = list(journal.read(bundle.golden))[1:]
     assert [record.data for record in result.departures] == [record.data for record in golden[: len(result.departures)]]
     assert 20 < len(result.departures) < len(golden)
@@ -198,7 +195,7 @@ def test_a_call_whose_capture_was_cut_off_replays_up_to_there(tmp_path: Path) ->
 
 def test_a_replay_gives_both_sides_audio(tmp_path: Path) -> None:
     path = captured(tmp_path / "call", greet)
-    tapes = replay(path, greet, Configuration(), record=True).tapes
+    tapes = replay(path, greet, record=True).tapes
     assert bytes(range(200)) in b"".join(tape.sent for tape in tapes)
     assert bytes(range(100)) in b"".join(tape.received for tape in tapes)
     assert sum(len(tape.sent) for tape in tapes) == sum(len(tape.received) for tape in tapes)
@@ -207,8 +204,8 @@ def test_a_replay_gives_both_sides_audio(tmp_path: Path) -> None:
 def test_a_capture_without_its_golden_file_says_so(tmp_path: Path) -> None:
     bundle = Bundle(captured(tmp_path / "call", greet))
     bundle.golden.unlink()
-    result = replay(bundle.base, greet, Configuration())
+    result = replay(bundle.base, greet)
     with pytest.raises(CaptureError, match=r"call\.golden\.jsonl: No such file"):
         result.compare()
     result.rewrite()
-    assert replay(bundle.base, greet, Configuration()).compare().equal
+    assert replay(bundle.base, greet).compare().equal
