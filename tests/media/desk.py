@@ -83,6 +83,7 @@ class Desk:
         self.delivered: list[MediaEvent] = []
         self.late: list[MediaLate] = []
         self.legs: dict[int, Leg] = {}
+        self.submitted: list[Command] = []
         self._commands: list[Command] = []
         self._arrivals: list[Arrival] = []
 
@@ -130,6 +131,7 @@ class Desk:
     def _tick(self) -> None:
         commands, self._commands[:] = list(self._commands), []
         arrivals, self._arrivals = self._arrivals, []
+        self.submitted += commands
         for departure in self.media.tick(self.tick, self.now, commands, arrivals):
             self._depart(departure)
         for event in self.media.drain():
