@@ -17,6 +17,8 @@ from tests.interop.peers.sipp import Sipp
 from tests.interop.peers.wire import Wire, header, media_port
 
 TARGET = f"{HOST}:{PORT}"
+OTHER_PORT = 5082
+OTHER_TARGET = f"{HOST}:{OTHER_PORT}"
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +122,9 @@ def test_other_methods_are_refused_with_those_we_allow(callee: Sipagent, method:
 
 def test_a_caller_who_gives_up_while_it_rings_is_let_go(agent: StartAgent, tmp_path: Path) -> None:
     with OtherServers(mute=True) as servers:
-        callee = agent(account="", environment=servers.environment)
+        callee = agent(account="", environment=servers.environment, port=OTHER_PORT)
         callee.wait_until_up()
-        Sipp(tmp_path, scenarios.cancel(), TARGET).wait()
+        Sipp(tmp_path, scenarios.cancel(), OTHER_TARGET).wait()
         callee.events.wait("Disconnected")
         assert not callee.events.all("CallAnswered")
 
@@ -130,20 +132,20 @@ def test_a_caller_who_gives_up_while_it_rings_is_let_go(agent: StartAgent, tmp_p
 def test_when_full_the_next_caller_is_told_busy_and_the_first_call_goes_on(
     agent: StartAgent, tones: Path, tmp_path: Path
 ) -> None:
-    callee = agent("--local", account="", general="max_calls = 1")
+    callee = agent("--local", account="", general="max_calls = 1", port=OTHER_PORT)
     callee.wait_until_up()
-    first = Sipp(tmp_path / "first", scenarios.talk(tones, 4), TARGET)
-    callee.events.wait("CallAnswered")
-    Sipp(tmp_path / "second", scenarios.refused(486), TARGET, port=5092).wait()
-    first.wait()
+    with Sipp(tmp_path / "first", scenarios.talk(tones, 4), OTHER_TARGET) as first:
+        callee.events.wait("CallAnswered")
+        Sipp(tmp_path / "second", scenarios.refused(486), OTHER_TARGET, port=5092).wait()
+        first.wait()
 
 
 def test_a_stranger_gets_no_answer_and_the_operator_the_line_that_would_let_him_in(
     agent: StartAgent, tmp_path: Path
 ) -> None:
-    callee = agent("--local", account=REGISTERED, general="unknown_callers = drop")
+    callee = agent("--local", account=REGISTERED, general="unknown_callers = drop", port=OTHER_PORT)
     callee.wait_until_up()
-    with RawCaller((HOST, PORT), host="127.0.0.66") as stranger:
+    with RawCaller(callee.address, host="127.0.0.66") as stranger:
         stranger.send(stranger.invite())
         assert stranger.receive() == ""
     refused = callee.events.wait("CallerRefused")
@@ -158,13 +160,15 @@ def test_mangled_datagrams_on_every_port_are_never_felt_by_the_call(
     hostile = [file.read_bytes() for file in sorted((corpora / "sip-rfc4475").iterdir())]
     hostile += [b"", b"\x00", b"\x80", b"\x80\x00" * 6, b"\x8f" + bytes(11), b"\xbf\xc8\xff\xff", os.urandom(200)]
     seen = len(callee.events)
-    with Wire(tmp_path / "wire.pcap") as wire:
-        call = Sipp(tmp_path / "sipp", scenarios.talk(tones, 4), TARGET)
+    with (
+        Wire(tmp_path / "wire.pcap") as wire,
+        Sipp(tmp_path / "sipp", scenarios.talk(tones, 4), TARGET) as call,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+    ):
         callee.events.wait("CallAnswered", after=seen)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            for datagram in hostile:
-                for port in (PORT, *range(40000, 40200)):
-                    udp.sendto(datagram, (HOST, port))
+        for datagram in hostile:
+            for port in (PORT, *range(40000, 40200)):
+                udp.sendto(datagram, (HOST, port))
         call.wait()
     callee.events.wait("Disconnected", after=seen)
     port = media_port(wire.sip("SIP/2.0 200", of="INVITE")[0])

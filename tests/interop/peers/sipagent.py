@@ -55,12 +55,14 @@ class Sipagent:
         general: str = "",
         agent: str = "",
         conf: str = "",
+        port: int = PORT,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._dir = directory
+        self.address = HOST, port
         text = conf or _CONFIGURATION.format(
-            host=HOST, port=PORT, directory=directory, account=account, general=general, agent=agent
+            host=HOST, port=port, directory=directory, account=account, general=general, agent=agent
         )
         (directory / "sip.conf").write_text(text)
         self.events = EventLog("sipagent")
@@ -79,7 +81,7 @@ class Sipagent:
     def wait_until_up(self, timeout: float = 20) -> None:
         """Return when it answers OPTIONS, as a monitoring PBX would find out."""
         deadline = time.monotonic() + timeout
-        with RawCaller((HOST, PORT)) as caller:
+        with RawCaller(self.address) as caller:
             while not caller.ask("OPTIONS", timeout=0.2).startswith("SIP/2.0 200"):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"sipagent does not come up: {self.log[-2000:]}")

@@ -2,6 +2,8 @@
 
 import subprocess
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 
 class Sipp:
@@ -34,6 +36,16 @@ class Sipp:
             self._process = subprocess.Popen(
                 argv, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nobody waits for it any more: end it where it is."""
+        self._process.kill()
+        self._process.wait()
 
     def wait(self, timeout: float = 60) -> None:
         """Return when every call went as the scenario says. Raises AssertionError with sipp's own complaint."""
