@@ -11,7 +11,6 @@ from sipagent.media import (
     Media,
     MediaEvent,
     OpenLeg,
-    SendDigit,
     Speak,
     SpeechCleared,
     Tape,
@@ -28,12 +27,12 @@ def test_a_failure_ends_its_own_leg_and_no_other() -> None:
     broken.speak(frame(0) * 50, listener=ear)
     sound.speak(b"".join(frame(n) for n in range(10)))
     desk.step(2)
-    desk.submit(SendDigit(leg=1, digit="no key", duration_ms=160))
+    desk.submit(Speak(leg=1, audio=frame(1), encoding="no codec"))
     desk.step(3)
     ends = [e for e in desk.events if isinstance(e, LegFailed | SpeechCleared | LegClosed) and e.leg == 1]
     failure, cleared, closed = ends
     assert isinstance(failure, LegFailed)
-    assert "no key" in failure.traceback
+    assert "no codec" in failure.traceback
     assert cleared == SpeechCleared(leg=1, speeches=1, sent_until=320, acknowledged_until=0)
     assert closed == LegClosed(leg=1, statistics=None)
     assert ear.reports == [(320, 0)]
