@@ -81,6 +81,7 @@ async def answering(
     """Run a phone that answers. Raises ConfigurationError for what is missing or not to be had."""
     require_available(configuration)
     require_keys(configuration, _providers(configuration, agent), local)
+    secrets = _secrets(configuration)  # the local servers' key is none
     async with contextlib.AsyncExitStack() as stack:
         if local:
             servers = await stack.enter_async_context(LocalServers(ai="ai" in local, tts="tts" in local))
@@ -93,7 +94,7 @@ async def answering(
                 files.base,
                 clock=asyncio.get_running_loop().time,
                 configuration=portable(configuration),
-                secrets=_secrets(configuration),
+                secrets=secrets,
             )
             stack.callback(captures.close)
         phone = Softphone(

@@ -23,7 +23,7 @@ from sipagent.record import CallRecord, Turn
 from sipagent.service import answering
 from sipagent.sip.flow import Address
 
-LINES = ("opening_hours", "goodbye", "yes")
+LINES = ("caller_opening_hours", "caller_goodbye", "caller_yes")
 """What the demo's caller says, each as a WAV of `local/clips`."""
 LONGEST = 60.0
 FIRST_PORT = 5060
