@@ -126,8 +126,7 @@ class CSeq:
     @classmethod
     def parse(cls, text: str) -> "CSeq":
         """Read `number method`; ValueError says what is wrong with it, a number past 2**31 - 1 included."""
-        number, _, method = text.strip().partition(" ")
-        method = method.strip()
+        number, method = text.split()  # a ValueError of its own, unless there are two
         value = parse_number(number)
         if value > MAXIMUM_CSEQ or not is_token(method):
             raise ValueError("not a CSeq")

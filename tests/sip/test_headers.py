@@ -94,7 +94,7 @@ def test_a_via_returns_with_the_source_it_came_from(via: str, returned: str) -> 
 
 
 def test_a_cseq_is_read() -> None:
-    assert CSeq.parse(" 0009 \t INVITE") == CSeq(9, "INVITE")
+    assert CSeq.parse(" 0009 \t INVITE") == CSeq.parse("9\tINVITE") == CSeq(9, "INVITE")
     assert CSeq.parse("2147483647 ACK").number == 2**31 - 1
 
 
