@@ -95,7 +95,8 @@ class ScriptedOpenAI:
         """The caller begins to speak: a response that is running is cancelled (`interrupt_response`)."""
         self._user_item = self._id("item")
         self._send("input_audio_buffer.speech_started", audio_start_ms=0, item_id=self._user_item)
-        if self._response is not None:
+        detection = self.session["audio"]["input"].get("turn_detection") or {}
+        if self._response is not None and detection.get("interrupt_response", True):
             self._finish("cancelled", reason="turn_detected")
 
     def caller_stops(self, text: str) -> None:

@@ -124,7 +124,7 @@ def test_a_socket_that_breaks_in_the_middle_of_the_answer(stage: MakeStage) -> N
     assert len(first.heard_text) > 20
     assert second.heard_text == "And that is all."
     texts = [item["content"][0].get("text") for item in played.openai.items]
-    assert texts == [HELLO, first.generated_text, "And that is all."]
+    assert texts == [HELLO, "Where is my parcel?", first.generated_text, "And that is all."]
 
 
 def test_a_session_that_ends_between_turns_is_replaced_unheard(stage: MakeStage) -> None:
