@@ -42,9 +42,8 @@ log = logging.getLogger("sipagent.media")
 TICK = 0.02
 _SWITCH_INTERVAL = 0.0005
 """Seconds after which a busy loop must hand the interpreter to the waking tick (5 ms is Python's default)."""
-_LOOP_BEAT = 1.0
-_TRACE_AFTER, _EXIT_AFTER = 10.0, 30.0
-"""Seconds of silence of the other thread after which stacks are logged, and the process may end."""
+_BEATS = 10
+"""How often the loop shows that it lives, in the time that the thread's patience lasts."""
 _OLDEST_ARRIVAL = 5.0
 """Seconds; an older time stamp is a wall clock that was set meanwhile."""
 
@@ -60,12 +59,19 @@ class _Line:
 class MediaThread:
     """The media plane of a real phone. `start` and all other methods are called on the loop.
 
-    `rtp_timeout` (seconds) and `uplink_ms` hold for every leg. With `exit_when_stuck` the process ends, for its
-    supervisor to start it anew, when loop or thread have not moved for 30 s.
+    `rtp_timeout` (seconds) and `uplink_ms` hold for every leg. When loop or thread have not moved for `patience`
+    seconds, the stacks of all threads are logged; with `exit_when_stuck` the process ends after three times that, for
+    its supervisor to start it anew.
     """
 
     def __init__(
-        self, ports: PortPool, *, rtp_timeout: float = 60.0, uplink_ms: int = 40, exit_when_stuck: bool = False
+        self,
+        ports: PortPool,
+        *,
+        rtp_timeout: float = 60.0,
+        uplink_ms: int = 40,
+        patience: float = 10.0,
+        exit_when_stuck: bool = False,
     ) -> None:
         self._ports = ports
         self._rtp_timeout = rtp_timeout
@@ -81,10 +87,9 @@ class MediaThread:
         self._ticks = 0
         self._ticks_late = 0
         self._loop_beats = 0
-        self._watch_of_thread = Watch(
-            trace_after=round(_TRACE_AFTER / _LOOP_BEAT), exit_after=round(_EXIT_AFTER / _LOOP_BEAT)
-        )
-        self._watch_of_loop = Watch(trace_after=round(_TRACE_AFTER / TICK), exit_after=round(_EXIT_AFTER / TICK))
+        self._patience = patience
+        self._watch_of_thread = Watch(trace_after=_BEATS, exit_after=3 * _BEATS)
+        self._watch_of_loop = Watch(trace_after=round(patience / TICK), exit_after=round(3 * patience / TICK))
 
     # ---- the loop's side
 
@@ -167,9 +172,9 @@ class MediaThread:
         line.leg.deliver(event)
 
     def _beat(self) -> None:
-        """Once a second: show that the loop lives, look whether the thread does, and say if it was late."""
+        """Show that the loop lives, look whether the thread does, and say if it was late."""
         self._loop_beats += 1
-        self._heartbeat = self._loop.call_later(_LOOP_BEAT, self._beat)
+        self._heartbeat = self._loop.call_later(self._patience / _BEATS, self._beat)
         if self._ticks_late:
             log.warning("the media thread woke up late: %d ms of every call were not sent", self._ticks_late * 20)
             self._ticks_late = 0
@@ -218,9 +223,9 @@ class MediaThread:
 
     def _judge(self, silence: Silence, who: str) -> None:
         if silence is Silence.TRACE:
-            log.critical("%s has not moved for %g s:\n%s", who, _TRACE_AFTER, stacks())
+            log.critical("%s has not moved for %g s:\n%s", who, self._patience, stacks())
         elif silence is Silence.EXIT and self._exit_when_stuck:
-            log.critical("%s has not moved for %g s: the process ends", who, _EXIT_AFTER)
+            log.critical("%s has not moved for %g s: the process ends", who, 3 * self._patience)
             os._exit(os.EX_SOFTWARE)
 
 

@@ -1,7 +1,11 @@
 """The media thread on real loopback sockets: legs, time, ends. How evenly it sends is measured by the benchmark."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -177,6 +181,39 @@ def test_a_leg_that_fails_ends_alone_and_its_port_is_free(far: Far, caplog: pyte
 
     asyncio.run(story())
     assert "no codec" in caplog.text
+
+
+def test_a_loop_that_is_stuck_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        plane = MediaThread(PortPool(27270, 27279, HOST), patience=0.1)
+        plane.start(asyncio.get_running_loop())
+        await asyncio.sleep(0.3)
+        assert caplog.text == ""
+        time.sleep(0.3)  # noqa: ASYNC251  a loop that is stuck is what is tested
+        plane.close()
+
+    asyncio.run(story())
+    assert "the event loop has not moved for 0.1 s" in caplog.text
+    assert "time.sleep(0.3)" in caplog.text
+
+
+def test_a_stuck_process_ends_when_a_supervisor_is_there_to_start_it_anew() -> None:
+    program = """
+import asyncio, time
+from sipagent.net.media_thread import MediaThread
+from sipagent.net.ports import PortPool
+
+async def main():
+    plane = MediaThread(PortPool(27280, 27289, "127.0.0.1"), patience=0.1, exit_when_stuck=True)
+    plane.start(asyncio.get_running_loop())
+    await asyncio.sleep(0.1)
+    time.sleep(30)
+
+asyncio.run(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=20, capture_output=True, text=True, check=False)
+    assert ended.returncode == os.EX_SOFTWARE
+    assert "the event loop has not moved for 0.3 s: the process ends" in ended.stderr
 
 
 def test_mangled_datagrams_on_both_ports_are_not_felt(far: Far) -> None:
