@@ -1,7 +1,11 @@
 """Registering with a real Asterisk: the way in, the refusals, and what happens when the PBX dies."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.interop.conftest import StartAgent, StartPhone
 from tests.interop.peers import sound
@@ -11,6 +15,7 @@ from tests.interop.peers.sipagent import HOST, PORT, REGISTERED
 from tests.interop.peers.sound import Sound
 
 EXAMPLE = Path(__file__).parents[2] / "sip.conf.example"
+OTHER_PBX = "127.0.0.4"
 TRANSPORT_AND_CALLER = """
 [udp]
 type = transport
@@ -53,25 +58,31 @@ def test_with_require_registration_a_wrong_password_is_exit_code_3(asterisk: Ast
     assert phone.wait() == 3
 
 
-def test_check_online_says_that_the_registrar_took_us(asterisk: Asterisk, agent: StartAgent) -> None:
-    phone = agent("--online", command="check")
-    assert phone.wait() == 0, phone.log
+@pytest.mark.parametrize(("password", "code", "says"), [("pw6001", 0, "registered"), ("wrong", 3, "password")])
+def test_check_online_says_what_the_registrar_said(
+    asterisk: Asterisk, tmp_path: Path, password: str, code: int, says: str
+) -> None:
+    conf = tmp_path / "sip.conf"
+    conf.write_text(REGISTERED.replace("pw6001", password))
+    command = [sys.executable, "-m", "sipagent", "check", "--online", "-c", str(conf)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, says in done.stdout + done.stderr) == (code, True), done
 
 
 def test_sip_conf_example_registers_with_its_own_pbx_half_and_is_called(
     tmp_path: Path, agent: StartAgent, phone: StartPhone
 ) -> None:
     """The file as it is shipped; only the address of the PBX and our own port are changed."""
-    example = EXAMPLE.read_text().replace("pbx.example.com", "127.0.0.1:5060")
+    example = EXAMPLE.read_text().replace("pbx.example.com", OTHER_PBX)
     pbx_half = {
         "pjsip.conf": TRANSPORT_AND_CALLER + _marked("pjsip.conf", example),
         "extensions.conf": "[default]\n" + _marked("extensions.conf", example),
     }
-    with Asterisk(tmp_path / "pbx", conf=pbx_half):
+    with Asterisk(tmp_path / "pbx", host=OTHER_PBX, conf=pbx_half):
         callee = agent("--local", "--set", f"general.bind={HOST}:{PORT}", conf=example)
         callee.wait_until_registered()
         caller = phone(Phone(user="6002", registrar="", microphone=sound.silence(20, tmp_path / "silence.wav")))
-        caller.dial("sip:6001@127.0.0.1")
+        caller.dial(f"sip:6001@{OTHER_PBX}")
         callee.events.wait("AgentSaid")
         caller.hang_up()
     assert Sound.read(caller.heard).voiced_seconds > 0.5
@@ -87,17 +98,17 @@ def _marked(name: str, text: str) -> str:
 def test_after_the_pbx_was_killed_and_started_again_calls_come_through(
     tmp_path: Path, agent: StartAgent, phone: StartPhone
 ) -> None:
-    pbx = Asterisk(tmp_path / "pbx")
+    pbx = Asterisk(tmp_path / "pbx", host=OTHER_PBX)
     pbx.start()
-    callee = agent("--local", account=REGISTERED + "expires = 10\n")
+    callee = agent("--local", account=REGISTERED.replace("127.0.0.1", OTHER_PBX) + "expires = 30\n")
     callee.wait_until_registered()
     pbx.kill()
-    callee.events.wait("RegistrationFailed", 30)
+    callee.events.wait("RegistrationFailed", 60)
     seen = len(callee.events)
     pbx.start()
     callee.events.wait("Registered", 60, after=seen)
-    caller = phone(Phone(microphone=sound.silence(20, tmp_path / "silence.wav")))
-    caller.dial("sip:601@127.0.0.1")
+    caller = phone(Phone(registrar=f"{OTHER_PBX}:5060", microphone=sound.silence(20, tmp_path / "silence.wav")))
+    caller.dial(f"sip:601@{OTHER_PBX}")
     callee.events.wait("CallAnswered")
     caller.hang_up()
     callee.events.wait("Disconnected")

@@ -19,15 +19,14 @@ _MODULES = (
 
 
 class Asterisk:
-    """The PBX at 127.0.0.1:5060. Extensions and endpoints: `asterisk_conf/extensions.conf` and `pjsip.conf`.
+    """The PBX at port 5060 of `host`. Extensions and endpoints: `asterisk_conf/extensions.conf` and `pjsip.conf`.
 
     `conf` has files that stand in for the templates of the same name: `Asterisk(run, conf={"pjsip.conf": …})`.
     """
 
-    host = "127.0.0.1"
-
-    def __init__(self, directory: Path, *, conf: Mapping[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, *, host: str = "127.0.0.1", conf: Mapping[str, str] | None = None) -> None:
         self._dir = directory
+        self.host = host
         for name in ("etc", "keys", "varlib/keys", "spool/outgoing", "run", "log", "rec", "agi", "moh"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         self._fill_templates(conf or {})

@@ -87,8 +87,9 @@ class Baresip:
 
     @property
     def log(self) -> str:
-        """Its SIP messages and complaints."""
-        return (self._dir / "log").read_text(errors="replace")
+        """Its SIP messages and complaints, without the bit rates it shows four times a second."""
+        lines = (self._dir / "log").read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if line.strip() and "(bit/s)" not in line)
 
     def close(self) -> None:
         if self._process.poll() is None:

@@ -1,5 +1,6 @@
 """The agent under test, run as its user runs it: `sipagent run -c sip.conf --json` in a process of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -50,7 +51,6 @@ class Sipagent:
         self,
         directory: Path,
         *arguments: str,
-        command: str = "run",
         account: str = REGISTERED,
         general: str = "",
         agent: str = "",
@@ -66,7 +66,7 @@ class Sipagent:
         )
         (directory / "sip.conf").write_text(text)
         self.events = EventLog("sipagent")
-        argv = [sys.executable, "-m", "sipagent", command, *arguments, "-c", str(directory / "sip.conf"), "--json"]
+        argv = [sys.executable, "-m", "sipagent", "run", *arguments, "-c", str(directory / "sip.conf"), "--json"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 argv,
@@ -103,16 +103,16 @@ class Sipagent:
         """The exit code of a command that ends by itself."""
         return self._process.wait(timeout)
 
-    def stop(self, timeout: float = 15) -> int:
-        """Ctrl-C, as a user ends it; the exit code."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-        try:
-            return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
+    def stop(self) -> int:
+        """Ctrl-C, and again after three seconds if calls keep it; the exit code. Raises TimeoutExpired if it hangs."""
+        for patience in (3, 12):
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self._process.wait(patience)
+        self._process.kill()
+        self._process.wait()
+        raise subprocess.TimeoutExpired(self._process.args, 15)
 
     def __enter__(self) -> Self:
         return self
