@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+import sipagent
+
 PACKAGE = Path(__file__).parents[1] / "sipagent"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEAVES = {"errors", "events"}
 CORE = {"sip", "sdp", "rtp", "audio"}
-CALL = {"call", "call_media", "line", "stream", "tap", "world"}
+CALL = {"call", "call_media", "enrolment", "line", "performance", "stream", "tap", "world"}
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
-PHONE = {"clips", "enrolment", "performance", "pipelines"}
-"""What the phone does with calls, likewise. `pipelines` alone knows which providers there are."""
-TOP = {"cli", "console", "capture", "service", "testing", "__init__", "__main__"}
+TOP = {"cli", "console", "capture", "testing", "service", "__init__", "__main__"}
 """May import everything, but for ENTRANCES."""
 ENTRANCES = {"cli": {"__main__", "cli"}, "console": {"cli", "console"}}
 """What only these may import: the program is not the library's."""
@@ -36,19 +36,19 @@ ARROWS: dict[str, set[str]] = {
     "local": {"audio"},
     "config": {"sip"},
     "stream": set(),
-    "record": set(),
-    "call_files": set(),
     "line": {"agent.interfaces", "sdp", "sip"},
     "call": {"agent.interfaces", "line", "sdp", "stream"},
     "call_media": {"agent.interfaces", "audio", "media", "recorder", "sdp"},
-    "caller": {"call"},
     "tap": {"agent.interfaces", "media", "sip"},
     "world": {"agent", "config", "media", "net", "sip"},
-    "clips": {"agent", "audio"},
     "enrolment": {"config", "line", "sip"},
     "performance": {"audio", "call"},
-    "pipelines": {"agent", "audio", "call", "config", "performance", "providers"},
-    "phone": {*CALL, *CORE, *PHONE, "agent", "net", "media", "config", "recorder"},
+    "clips": {"agent", "audio", "local"},
+    "pipelines": {"agent", "audio", "call", "clips", "config", "performance", "providers"},
+    "phone": {*CALL, *CORE, "agent", "clips", "config", "media", "net", "pipelines", "recorder"},
+    "call_files": set(),
+    "record": set(),
+    "caller": {"call"},
 }
 """What each part may import, beside itself and the leaves."""
 
@@ -129,3 +129,9 @@ def plain_calls(module: Path) -> Iterator[str]:
 
 def test_there_is_a_core_to_be_tested() -> None:
     assert {part_of(module) for module in PURE} >= CORE
+
+
+def test_the_public_face_is_small_and_all_of_it_says_what_it_is_for() -> None:
+    names = sipagent.__all__
+    assert len(names) <= 25
+    assert [name for name in names if not getattr(sipagent, name).__doc__] == []
