@@ -1,0 +1,204 @@
+"""WebSocketFrames against a real server on loopback: opening, refusals, closing, broken and stuck connections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, ParamSpec
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from sipagent.agent.interfaces import Close
+from sipagent.errors import ProviderError
+from sipagent.net import websocket
+from sipagent.net.websocket import WebSocketFrames
+
+P = ParamSpec("P")
+SECRET = {"Authorization": "Bearer sk-secret"}
+
+
+def on_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test on a real event loop."""
+
+    @wraps(test)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return wrapped
+
+
+@asynccontextmanager
+async def server(handler: Callable[[ServerConnection], Awaitable[None]], **options: Any) -> AsyncIterator[str]:
+    """A server on a free port of loopback; gives its URL."""
+    async with serve(handler, "127.0.0.1", 0, **options) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        yield f"ws://127.0.0.1:{port}/path?api_key=sk-secret"
+
+
+async def echo(connection: ServerConnection) -> None:
+    async for frame in connection:
+        await connection.send(frame)
+
+
+@on_a_loop
+async def test_frames_go_and_come_in_order_uncompressed_with_our_headers() -> None:
+    seen: list[Request] = []
+
+    async def handler(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        seen.append(connection.request)
+        await echo(connection)
+
+    async with server(handler) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, SECRET)
+        for number in range(100):
+            socket.send(f"frame {number}")
+        received = []
+        async for frame in socket.frames():
+            received.append(frame)
+            if len(received) == 100:
+                await socket.close()
+        assert received == [f"frame {number}" for number in range(100)]
+        assert socket.ended == Close(code=1000, reason="", clean=True)
+
+    assert seen[0].headers["Authorization"] == "Bearer sk-secret"
+    assert "Sec-WebSocket-Extensions" not in seen[0].headers
+
+
+@on_a_loop
+async def test_frames_of_several_megabytes_pass() -> None:
+    async with server(echo, max_size=None) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        socket.send("x" * 5_000_000)
+        async for frame in socket.frames():
+            assert len(frame) == 5_000_000
+            break
+        await socket.close()
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+@on_a_loop
+async def test_a_refused_upgrade_has_its_status_and_no_secret(status: int) -> None:
+    def refuse(connection: ServerConnection, request: Request) -> Response:
+        return connection.respond(HTTPStatus(status), "sk-secret is wrong\n")
+
+    async with server(echo, process_request=refuse) as url:
+        socket = WebSocketFrames("openai")
+        with pytest.raises(ProviderError) as refused:
+            await socket.open(url, SECRET)
+
+    assert refused.value.status == status
+    assert "sk-secret" not in str(refused.value)
+    assert refused.value.__cause__ is None, "a chained error would print the request"
+
+
+@on_a_loop
+async def test_nobody_listens() -> None:
+    async with server(echo) as url:
+        pass
+    with pytest.raises(ProviderError, match="cannot connect") as refused:
+        await WebSocketFrames("openai").open(url, SECRET)
+    assert "sk-secret" not in str(refused.value)
+
+
+@on_a_loop
+async def test_no_url() -> None:
+    with pytest.raises(ProviderError, match="no URL"):
+        await WebSocketFrames("openai").open("ws:nonsense", SECRET)
+
+
+@on_a_loop
+async def test_no_answer_within_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "OPEN_TIMEOUT", 0.1)
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(mute, "127.0.0.1", 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        with pytest.raises(ProviderError, match=r"no connection within 0\.1 s"):
+            await WebSocketFrames("openai").open(f"ws://127.0.0.1:{port}/", SECRET)
+
+
+@on_a_loop
+async def test_the_server_closes() -> None:
+    async def handler(connection: ServerConnection) -> None:
+        await connection.close(3000, "invalid_request_error.invalid_api_key")
+
+    async with server(handler) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, SECRET)
+        assert [frame async for frame in socket.frames()] == []
+
+    assert socket.ended == Close(code=3000, reason="invalid_request_error.invalid_api_key", clean=True)
+
+
+@on_a_loop
+async def test_the_connection_breaks() -> None:
+    async def handler(connection: ServerConnection) -> None:
+        connection.transport.abort()
+
+    async with server(handler) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, SECRET)
+        assert [frame async for frame in socket.frames()] == []
+
+    assert socket.ended is not None
+    assert (socket.ended.code, socket.ended.clean) == (1006, False)
+    socket.send("dropped silently")
+
+
+@on_a_loop
+async def test_closing_ends_an_attempt_to_connect() -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(mute, "127.0.0.1", 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        socket = WebSocketFrames("openai")
+        opening = asyncio.create_task(socket.open(f"ws://127.0.0.1:{port}/", SECRET))
+        await asyncio.sleep(0)
+        await socket.close()
+        with pytest.raises(ProviderError, match="closed while connecting"):
+            await asyncio.wait_for(opening, 1)
+
+
+@on_a_loop
+async def test_a_network_that_takes_no_more_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "SEND_DEADLINE", 0.2)
+    stuck = asyncio.Event()
+
+    async def handler(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await stuck.wait()
+        connection.transport.abort()
+
+    async with server(handler) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, SECRET)
+        for _ in range(20):
+            socket.send("x" * 1_000_000)
+        assert [frame async for frame in socket.frames()] == []
+        stuck.set()
+
+    assert socket.ended == Close(code=1006, reason="the network took nothing for 0.2 s", clean=False)
+
+
+@on_a_loop
+async def test_more_than_a_full_queue_ends_the_connection() -> None:
+    async with server(echo) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, SECRET)
+        for _ in range(websocket.SEND_BACKLOG + 1):
+            socket.send("x")
+
+    assert socket.ended == Close(code=1006, reason="the network takes no more", clean=False)
