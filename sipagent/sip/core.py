@@ -14,7 +14,7 @@ from sipagent.sip.capabilities import ACCEPT, ALLOW, SUPPORTED, refusal
 from sipagent.sip.flow import Address, Flow
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
-from sipagent.sip.invite import InviteSession
+from sipagent.sip.invite import Host, InviteSession
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Flaw, Request, Response, answerable, check, parse, response_to
 from sipagent.sip.outputs import CallerTurnedAway, Invited, Output
@@ -33,6 +33,7 @@ class UserAgent:
         self._ids = ids
         self._admission = admission
         self._layer = TransactionLayer(user_agent)
+        self._host = Host(layer=self._layer, ids=ids, ended=self._forget_session)
         self._sessions: dict[tuple[str, str], InviteSession] = {}
         self._registrations: list[Registration] = []
 
@@ -114,15 +115,13 @@ class UserAgent:
     ) -> InviteSession:
         """Call `target` over `flow`. Without an offer, `Answered` brings one, for `acknowledge` to answer."""
         session = InviteSession.calling(
+            self._host,
             target=target,
             flow=flow,
             identity=identity,
             contact=contact or self.contact(flow),
             offer=offer,
             headers=headers,
-            layer=self._layer,
-            ids=self._ids,
-            ended=self._forget_session,
             now=now,
         )
         self._sessions[session.call_id, session.local_tag] = session
@@ -225,12 +224,10 @@ class UserAgent:
         registration = self._registration_of(transaction)
         try:
             session = InviteSession.called(
+                self._host,
                 transaction,
-                layer=self._layer,
-                ids=self._ids,
                 contact=self.contact(transaction.flow),
                 account=registration.identity.account if registration else "",
-                ended=self._forget_session,
             )
         except ValueError:
             self._answer(transaction, 400, now, reason="Bad Contact or Record-Route")

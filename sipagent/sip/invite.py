@@ -1,13 +1,14 @@
 """An INVITE dialog usage, called or calling, from the INVITE to the BYE (RFC 3261 sections 9, 13, 14 and 15)."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from sipagent.errors import LocalProtocolError
 from sipagent.sip.acceptance import Acceptance
 from sipagent.sip.capabilities import ALLOW
 from sipagent.sip.confirmation import Confirmation
 from sipagent.sip.dialog import Dialog
-from sipagent.sip.digest import Authenticator
+from sipagent.sip.digest import Authenticator, Credentials
 from sipagent.sip.flow import Flow
 from sipagent.sip.headers import NameAddr
 from sipagent.sip.identity import Identity
@@ -32,6 +33,15 @@ _OVER = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What every session of a user agent stands on, and who is told when one is over."""
+
+    layer: TransactionLayer
+    ids: Ids
+    ended: Callable[["InviteSession"], None]
+
+
 class InviteSession:
     """One call. Made by the user agent, from an INVITE that came in or for one that goes out.
 
@@ -41,73 +51,60 @@ class InviteSession:
 
     def __init__(
         self,
+        host: Host,
         *,
-        layer: TransactionLayer,
-        ids: Ids,
+        state: SessionState,
         request: Request,
         flow: Flow,
         local: NameAddr,
         remote: NameAddr,
         contact: Uri,
-        identity: Identity | None,
         account: str,
-        ended: Callable[["InviteSession"], None],
+        credentials: Credentials | None = None,
     ) -> None:
-        self.outgoing = identity is not None
-        self.state = SessionState.CALLING if identity else SessionState.INVITED
+        self.state = state
+        self.outgoing = state is SessionState.CALLING
         self.request = request
         self.call_id = request.call_id
         self.flow = flow
         self.local = local
         self.remote = remote
         self.account = account
-        self._layer = layer
-        self._ids = ids
+        self._host = host
+        self._layer = host.layer
         self._contact = contact
-        self._ended = ended
-        self._authenticator = Authenticator(identity.credentials if identity else None, ids, request.call_id)
+        self._authenticator = Authenticator(credentials, host.ids, request.call_id)
+        self._credentials: list[Field] = []
         self._dialog: Dialog | None = None
         self._invite = request
         self._bye: Request | None = None
         self._transaction: ServerTransaction | None = None  # of the INVITE to be answered: the first, or a re-INVITE
         self._acceptance: Acceptance | None = None  # while a 2xx of ours waits for its ACK
-        self._confirmation = Confirmation(layer)
-        self._credentials: list[Field] = []
+        self._confirmation = Confirmation(host.layer)
         self._cancelled_at: float | None = None
 
     @classmethod
-    def called(
-        cls,
-        transaction: ServerTransaction,
-        *,
-        layer: TransactionLayer,
-        ids: Ids,
-        contact: Uri,
-        account: str,
-        ended: Callable[["InviteSession"], None],
-    ) -> "InviteSession":
+    def called(cls, host: Host, transaction: ServerTransaction, *, contact: Uri, account: str) -> "InviteSession":
         """The session of an INVITE that came in. Raises ValueError when it cannot open a dialog (400)."""
         request, flow = transaction.request, transaction.flow
-        dialog = Dialog.of_request(request, ids.token("tag", request.call_id), flow)
+        dialog = Dialog.of_request(request, host.ids.token("tag", request.call_id), flow)
         session = cls(
-            layer=layer,
-            ids=ids,
+            host,
+            state=SessionState.INVITED,
             request=request,
             flow=flow,
             local=dialog.local,
             remote=dialog.remote,
             contact=contact,
-            identity=None,
             account=account,
-            ended=ended,
         )
-        session._dialog = dialog
-        session._transaction = transaction
+        session._dialog, session._transaction = dialog, transaction
         return session
 
     @classmethod
     def calling(
         cls,
+        host: Host,
         *,
         target: Uri,
         flow: Flow,
@@ -115,40 +112,36 @@ class InviteSession:
         contact: Uri,
         offer: bytes | None,
         headers: Iterable[Field],
-        layer: TransactionLayer,
-        ids: Ids,
-        ended: Callable[["InviteSession"], None],
         now: float,
     ) -> "InviteSession":
         """Call `target`: its INVITE leaves over `flow`."""
-        call_id = ids.token("call-id")
-        local, remote = identity.name_addr(ids.token("tag", call_id)), NameAddr(uri=target.bare())
+        call_id = host.ids.token("call-id")
+        local, remote = identity.name_addr(host.ids.token("tag", call_id)), NameAddr(uri=target.bare())
         request = opening_request(
             "INVITE",
             target=target,
             flow=flow,
-            branch=ids.token("branch", call_id),
+            branch=host.ids.token("branch", call_id),
             routes=identity.routes,
             sender=local,
             recipient=remote,
             call_id=call_id,
-            number=1 + ids.number("cseq", 16, call_id),
+            number=1 + host.ids.number("cseq", 16, call_id),
             headers=(("Contact", f"<{contact}>"), ALLOW, *headers, *sdp_type(offer)),
             body=offer or b"",
         )
         session = cls(
-            layer=layer,
-            ids=ids,
+            host,
+            state=SessionState.CALLING,
             request=request,
             flow=flow,
             local=local,
             remote=remote,
             contact=contact,
-            identity=identity,
             account=identity.account,
-            ended=ended,
+            credentials=identity.credentials,
         )
-        layer.request(request, flow, session, now)
+        host.layer.request(request, flow, session, now)
         return session
 
     # ---- the driver's verbs
@@ -172,7 +165,7 @@ class InviteSession:
     def bye(self, now: float, *, reason: str = "") -> None:
         """End the session, whatever its state: BYE, CANCEL, or 480 to an INVITE not answered yet. Idempotent."""
         headers = (("Reason", f"SIP;text={quote(reason)}"),) if reason else ()
-        self._step(SessionInput.HANG_UP, Cause(code=480, body=b"", headers=headers, reason=reason), now)
+        self._step(SessionInput.HANG_UP, Cause(code=480, headers=headers, reason=reason), now)
 
     def acknowledge(self, answer: bytes, now: float) -> None:
         """Send the ACK, with our answer, of a call that we made without an offer."""
@@ -241,7 +234,7 @@ class InviteSession:
     def _receive_reinvite(self, transaction: ServerTransaction, now: float) -> None:
         if self.state is not SessionState.ESTABLISHED or self._transaction or self._acceptance:
             # Another offer is still in the air (section 14.2).
-            wait = self._ids.number("retry-after", 3, self.call_id)
+            wait = self._host.ids.number("retry-after", 3, self.call_id)
             self._layer.respond(transaction, 500, now, headers=[("Retry-After", str(wait))])
             return
         if self._dialog is not None:
@@ -332,7 +325,7 @@ class InviteSession:
             self._release(now)
         self._layer.schedule.update(self)
         if self.state is SessionState.ENDED:
-            self._ended(self)
+            self._host.ended(self)
 
     def _release(self, now: float) -> None:
         """No offer outlives the session (section 15.1.2)."""
@@ -343,7 +336,10 @@ class InviteSession:
     # ---- actions: what is sent
 
     def _send_provisional(self, cause: Cause, now: float) -> None:
-        self._respond(cause.code, cause.body or b"", now)
+        if self._transaction is not None:
+            body = cause.body or b""
+            headers = (*self._dialog_headers(self._transaction.request), *sdp_type(body))
+            self._layer.respond(self._transaction, cause.code, now, to_tag=self.local_tag, headers=headers, body=body)
 
     def _send_success(self, cause: Cause, now: float) -> None:
         if self._transaction is not None:
@@ -363,11 +359,6 @@ class InviteSession:
             self._layer.respond(
                 transaction, cause.code, now, reason=cause.phrase, to_tag=self.local_tag, headers=cause.headers
             )
-
-    def _respond(self, code: int, body: bytes, now: float) -> None:
-        if self._transaction is not None:
-            headers = (*self._dialog_headers(self._transaction.request), *sdp_type(body))
-            self._layer.respond(self._transaction, code, now, to_tag=self.local_tag, headers=headers, body=body)
 
     def _dialog_headers(self, request: Request) -> tuple[Field, ...]:
         routes = [("Record-Route", value) for value in request.headers.rows("record-route")]
@@ -414,7 +405,7 @@ class InviteSession:
             self._layer.request(self._bye, flow, self, now)
 
     def _branch(self) -> str:
-        return self._ids.token("branch", self.call_id)
+        return self._host.ids.token("branch", self.call_id)
 
 
 _SENDERS: Mapping[Action, Callable[[InviteSession, Cause, float], None]] = {
