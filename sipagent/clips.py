@@ -1,23 +1,20 @@
-"""The sentences that are heard even when a provider is dead: shipped ones, or rendered beforehand in the agent's voice."""
+"""The sentences that are heard even when a provider is dead: shipped ones, or rendered beforehand in its voice."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
-from importlib.resources import files
 
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import Listener, Mouth, Source
-from sipagent.audio import g711, wav
+from sipagent.audio import g711
 from sipagent.errors import SipagentError
+from sipagent.local.clips import AGENT, load
 
 log = logging.getLogger("sipagent")
 
-SENTENCES = {
-    "apology": "I am sorry, something went wrong on our side. Please call again later. Goodbye.",
-    "one_moment": "One moment, please.",
-    "goodbye": "Goodbye.",
-}
 PATIENCE = 15.0
 """Seconds that a voice has to render all of them."""
 
@@ -25,22 +22,27 @@ PATIENCE = 15.0
 @cache
 def shipped() -> Clips:
     """Return the clips that come with the package, in a synthetic voice."""
-    return Clips(**{name: _shipped(name) for name in SENTENCES})
+    return Clips(**{name: g711.encode(load(name), g711.PCMU) for name in AGENT})
 
 
 async def rendered(make_voice: Callable[[], Mouth]) -> Clips:
     """Let a voice say the sentences; where it cannot, the shipped ones stand in, with a line in the log."""
     try:
         async with asyncio.timeout(PATIENCE), make_voice() as voice:
-            return Clips(**{name: await _render(voice, text) for name, text in SENTENCES.items()})
+            return Clips(**{name: await _render(voice, text) for name, text in AGENT.items()})
     except (SipagentError, TimeoutError) as error:
         log.warning("the apology is kept in a synthetic voice, as the agent's own could not say it: %s", error)
         return shipped()
 
 
-def _shipped(name: str) -> bytes:
-    data = files("sipagent.local").joinpath("clips", f"{name}.wav").read_bytes()
-    return g711.encode(wav.read(data).mono(), g711.PCMU)
+def as_note(clips: Clips) -> Mapping[str, str]:
+    """Return clips as JSON values, for a journal."""
+    return {name: b64encode(audio).decode() for name, audio in asdict(clips).items()}
+
+
+def of_note(data: Mapping[str, str]) -> Clips:
+    """Return the clips that `as_note` was given."""
+    return Clips(**{name: b64decode(audio) for name, audio in data.items()})
 
 
 async def _render(voice: Mouth, text: str) -> bytes:

@@ -21,7 +21,7 @@ from sipagent.agent.interfaces import Surroundings, surroundings
 from sipagent.agent.tools import Tool
 from sipagent.call import Call, InboundCall, OutboundCall
 from sipagent.call_media import LegMedia
-from sipagent.clips import shipped
+from sipagent.clips import as_note, shipped
 from sipagent.config import Account, AgentSection, Configuration
 from sipagent.enrolment import Enrolment
 from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
@@ -39,7 +39,7 @@ from sipagent.media import (
 from sipagent.net.driver import SipDriver
 from sipagent.net.nat import advertised_host, unreachable_note
 from sipagent.performance import Scenario, perform
-from sipagent.pipelines import scenario_of
+from sipagent.pipelines import render_clips, scenario_of
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from sipagent.sip import outputs as sip
 from sipagent.sip.admission import Admission, Verdict
@@ -150,7 +150,9 @@ class Softphone:
         An account that is not named has the agent of its `[agent NAME]`; without `agent` that is so for all.
         """
         sections = self.configuration.agents
-        named = {name: sections[account.agent] for name, account in self.configuration.accounts.items() if account.agent}
+        named = {
+            name: sections[account.agent] for name, account in self.configuration.accounts.items() if account.agent
+        }
         self._scenarios = {
             **{name: self._scenario(agent, section) for name, section in named.items()},
             **{name: self._scenario(own, sections[""]) for name, own in (accounts or {}).items()},
@@ -159,8 +161,14 @@ class Softphone:
 
     def _scenario(self, agent: Agent | Scenario | None, section: AgentSection) -> Scenario:
         if agent is None or isinstance(agent, Agent):
-            return scenario_of(section, self.clips, agent)
+            return scenario_of(section, lambda: self.clips, agent)
         return agent
+
+    async def render_clips(self) -> None:
+        """Have the configured voice say what must be heard even when it is dead (see `sipagent.clips`)."""
+        context = contextvars.copy_context()
+        context.run(surroundings.set, self._surroundings_of(None))
+        self.clips = await self._loop.create_task(render_clips(), context=context)
 
     def stop_answering(self) -> None:
         """Take no more calls; those that stand go on."""
@@ -298,6 +306,8 @@ class Softphone:
             session.reject(503, self._driver.now(), headers=(("Retry-After", "10"),))
             self._taps.close(session.call_id)
             return
+        if self.clips != shipped():
+            self._note(session.call_id, "clips", as_note(self.clips))
         line = Line(session, media, self._driver, description)
         active = self._begin(line, media)
         call = active.call
@@ -334,7 +344,9 @@ class Softphone:
         performance = perform(scenario, incoming, active.call, self.clips.apology)
         active.scenario = self._loop.create_task(performance, context=context)
 
-    def _surroundings_of(self, call: Call) -> Surroundings:
+    def _surroundings_of(self, call: Call | None) -> Surroundings:
+        """Return what the units of a call may know; without a call, of those that the phone itself uses."""
+        call_id = call.call_id if call is not None else ""
         opened: dict[str, int] = {}
 
         def open_socket(name: str) -> TappedSocket:
@@ -343,15 +355,15 @@ class Softphone:
             return TappedSocket(
                 self._world.open_socket(name),
                 name=label,
-                record=lambda entry: self._taps.record(call.call_id, entry),
+                record=lambda entry: self._taps.record(call_id, entry),
                 now=self._loop.time,
             )
 
         return Surroundings(
             open_socket=open_socket,
-            new_id=lambda kind: self._ids.token(kind, call.call_id),
+            new_id=lambda kind: self._ids.token(kind, call_id),
             options=lambda name: provider_options(self.configuration, name),
-            publish=call.publish,
+            publish=call.publish if call is not None else lambda event: self._publish("", event),
             run_tool=self._run_tool,
         )
 

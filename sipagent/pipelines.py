@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from sipagent.agent.agent import Agent
@@ -10,6 +10,7 @@ from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import surroundings
 from sipagent.audio import g711
 from sipagent.call import Call, InboundCall, Playback
+from sipagent.clips import rendered
 from sipagent.config import AgentSection
 from sipagent.config.values import Answer, Pipeline, TurnDetection
 from sipagent.performance import Scenario
@@ -21,7 +22,7 @@ RING_AT_MOST = 1.5
 """Seconds that a caller hears the ringing tone while the providers connect; then we answer without them."""
 
 
-def scenario_of(section: AgentSection, clips: Clips, agent: Agent | None = None) -> Scenario:
+def scenario_of(section: AgentSection, clips: Callable[[], Clips], agent: Agent | None = None) -> Scenario:
     """Return what answers calls as `section` says; what `agent`, made by code, says comes first."""
     if section.pipeline is Pipeline.ECHO and agent is None:
         return echo
@@ -43,12 +44,12 @@ def completed(agent: Agent, section: AgentSection) -> Agent:
     )
 
 
-def half_cascade(agent: Agent, section: AgentSection, clips: Clips) -> Scenario:
+def half_cascade(agent: Agent, section: AgentSection, clips: Callable[[], Clips]) -> Scenario:
     """OpenAI Realtime hears and thinks, Cartesia speaks."""
 
     async def scenario(incoming: InboundCall) -> None:
         run_tool = surroundings.get().run_tool
-        async with agent.prepare(OpenAIRealtime, CartesiaTTS, clips=clips, run_tool=run_tool) as conversation:
+        async with agent.prepare(OpenAIRealtime, CartesiaTTS, clips=clips(), run_tool=run_tool) as conversation:
             if section.answer is Answer.READY:
                 incoming.ring()
                 with contextlib.suppress(TimeoutError):
@@ -60,6 +61,11 @@ def half_cascade(agent: Agent, section: AgentSection, clips: Clips) -> Scenario:
     return scenario
 
 
+async def render_clips() -> Clips:
+    """Have Cartesia say what must be heard even when it is dead."""
+    return await rendered(CartesiaTTS)
+
+
 async def echo(incoming: InboundCall) -> None:
     """Say back what is heard."""
     call = await incoming.answer()
@@ -68,13 +74,13 @@ async def echo(incoming: InboundCall) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _time_limit(call: Call, seconds: int | None, clips: Clips) -> AsyncIterator[None]:
+async def _time_limit(call: Call, seconds: int | None, clips: Callable[[], Clips]) -> AsyncIterator[None]:
     """Say goodbye and hang up when the call has lasted so long."""
 
     async def end() -> None:
         await asyncio.sleep(seconds or 0)
         call.drop_speech()
-        await Playback(call, g711.transcode(clips.goodbye, g711.PCMU, call.encoding))
+        await Playback(call, g711.transcode(clips().goodbye, g711.PCMU, call.encoding))
         call.hang_up("the longest duration of a call is over")
 
     limit = asyncio.create_task(end()) if seconds else None

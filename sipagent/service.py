@@ -1,6 +1,6 @@
 """The phone as a service: what `run(agent)` and `sipagent run` do from the configuration to the last call.
 
-    configuration ─► local servers, if asked ─► phone ─► calls ─► a signal ─► drain ─► un-register
+configuration ─► local servers, if asked ─► phone ─► calls ─► a signal ─► drain ─► un-register
 """
 
 import asyncio
@@ -109,6 +109,9 @@ async def answering(
             phone.watch(RecordWriter(files, engine="local" if local else "cloud").take)
         await stack.enter_async_context(phone)
         phone.answer_with(agent)
+        if "cartesia" in _providers(configuration, agent) and "tts" not in local:
+            rendering = asyncio.ensure_future(phone.render_clips())
+            stack.callback(rendering.cancel)
         gc.collect()
         gc.freeze()  # what stands now stays: no collection need look at it again
         yield phone

@@ -90,6 +90,11 @@ class Capture:
         """The URI that we were reached by (the Contact of our answers); empty if nothing says."""
         return self._of_account("contact")
 
+    @property
+    def clips(self) -> Mapping[str, str]:
+        """The agent's clips, where they were not the shipped ones."""
+        return next((record.data for record in self.records if record.kind == "clips"), {})
+
     def _of_account(self, key: str) -> str:
         return next((str(record.data[key]) for record in self.records if record.kind == "account"), "")
 

@@ -11,6 +11,7 @@ from sipagent.capture.configuration import restored
 from sipagent.capture.golden import Comparison
 from sipagent.capture.journal import Record
 from sipagent.capture.replay.stage import Stage
+from sipagent.clips import of_note
 from sipagent.media import Tape
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
@@ -68,6 +69,8 @@ async def _perform(capture: Capture, agent: Agent | Scenario | None, record: boo
     configuration = restored(capture.header.data["configuration"], capture.account)
     loop.play(stage.script())
     async with Softphone(configuration=configuration, world=stage.world, tap=lambda call_id: kept) as phone:
+        if capture.clips:
+            phone.clips = of_note(capture.clips)
         phone.answer_with(agent)
         await stage.over.wait()
         return tuple(kept.records), stage  # a call that its journal does not end is ended without comparison
