@@ -84,7 +84,7 @@ class Stream:
 
     def send(self, tick: int, now: float) -> list[Departure]:
         """Make all that leaves: the packets owed since the last tick, and a report when one is due."""
-        self._departures = []
+        self._departures, self._sent, self._owed = [], b"", 0
         settings, destination = self._settings, self._uplink.destination
         if settings is not None and destination is not None:
             self._owed = 1 if self._last_tick is None else tick - self._last_tick

@@ -59,11 +59,11 @@ class Uplink:
 
     def set_media(self, settings: StreamSettings, now: float) -> None:
         """Take from the peer what was settled, from now on."""
-        before, self.settings = self.settings, settings
-        if before is None or before.encoding != settings.encoding:
-            self._flush(before.encoding if before else settings.encoding)
+        before, self.settings = self.settings or settings, settings
+        self._flush(before.encoding)
+        if before.encoding != settings.encoding:
             self._jitter_buffer = JitterBuffer(self._is_quiet)
-        if before is None or before.receives != settings.receives:
+        if before is settings or before.receives != settings.receives:
             self._heard_at, self._timed_out = now, False
         self._payload_types = settings.receive_event_payload_types | frozenset(settings.receive_payload_types)
         self._latch.rearm((settings.remote_host, settings.remote_port))
@@ -95,7 +95,6 @@ class Uplink:
         self._watch(now, settings)
         audio = self._next(tick, now, settings.encoding)
         if not settings.receives:
-            self._block.clear()
             return noise(tick, settings.encoding)
         self._block += audio
         self._block_voiced |= self._meter.hear(audio, settings.encoding)
