@@ -154,11 +154,11 @@ class UserAgent:
     def _refuse_mangled(self, request: Request, flaw: Flaw, flow: Flow) -> None:
         """Tell the sender what is wrong, without a transaction (RFC 3261 section 8.2.7), unless it is a stranger."""
         self.counters["request-mangled"] += 1
-        welcome = self._admission.judge(request, flow) is not Verdict.DROP
+        welcome = self._admission.judge(request, flow) in (Verdict.ACCEPT, Verdict.REJECT)
         if request.method != "ACK" and welcome and answerable(request):
-            tag = self._ids.token("tag", request.call_id)
-            response = response_to(request, flaw.code, source=flow.remote, reason=flaw.reason, to_tag=tag)
-            self._layer.send(response, flow)
+            self._layer.send(
+                response_to(request, flaw.code, source=flow.remote, reason=flaw.reason, to_tag=self._tag(request)), flow
+            )
 
     def _receive_ack(self, request: Request, now: float) -> None:
         """An ACK ends a failure's transaction, or confirms a 2xx."""
@@ -184,11 +184,12 @@ class UserAgent:
         cancelled = self._layer.server(request, method="INVITE")
         if cancelled is None and not self._admitted(request, flow, now):
             return
+        session = next((item for item in self._sessions.values() if cancelled and item.invited_by(cancelled)), None)
         transaction = self._layer.serve(request, flow, now)
-        self._answer(transaction, 481 if cancelled is None else 200, now)
-        for session in list(self._sessions.values()):
-            if cancelled is not None and session.answers(cancelled):
-                session.receive_cancel(now)
+        code = 481 if cancelled is None else 200
+        self._layer.respond(transaction, code, now, to_tag=session.local_tag if session else self._tag(request))
+        if session is not None and cancelled is not None:
+            session.receive_cancel(cancelled, now)
 
     def _session_of(self, request: Request) -> InviteSession | None:
         session = self._sessions.get((request.call_id, request.to.tag)) if request.to.tag else None
@@ -244,8 +245,11 @@ class UserAgent:
     def _answer(
         self, transaction: ServerTransaction, code: int, now: float, headers: Iterable[Field] = (), *, reason: str = ""
     ) -> None:
-        tag = self._ids.token("tag", transaction.request.call_id)
+        tag = self._tag(transaction.request)
         self._layer.respond(transaction, code, now, reason=reason, to_tag=tag, headers=headers)
+
+    def _tag(self, request: Request) -> str:
+        return self._ids.token("tag", request.call_id)
 
     # ---- who may
 

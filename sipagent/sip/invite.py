@@ -197,9 +197,9 @@ class InviteSession:
         """Whether a 2xx of ours waits for the ACK with this CSeq number."""
         return self._acceptance is not None and self._acceptance.number == number
 
-    def answers(self, transaction: ServerTransaction) -> bool:
-        """Whether `transaction` is the INVITE that this session has yet to answer."""
-        return self._transaction is transaction
+    def invited_by(self, transaction: ServerTransaction) -> bool:
+        """Whether `transaction` is the INVITE of this session, or a re-INVITE that it has yet to answer."""
+        return transaction is self._transaction or transaction.request is self.request
 
     def receive_request(self, transaction: ServerTransaction, now: float) -> None:
         """Take a BYE or a re-INVITE of the dialog."""
@@ -224,8 +224,10 @@ class InviteSession:
         answer = request.content if acceptance.delayed_offer else None
         self._step(SessionInput.ACK, Cause(message=acceptance.transaction.request, body=answer), now)
 
-    def receive_cancel(self, now: float) -> None:
-        """The INVITE not yet answered is taken back: 487 (section 9.2). A call that stands goes on."""
+    def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
+        """An INVITE is taken back: 487, unless it is answered already (section 9.2). A call that stands goes on."""
+        if transaction is not self._transaction:
+            return
         if self.state is SessionState.ESTABLISHED:
             self._send_failure(Cause(code=487), now)
         else:

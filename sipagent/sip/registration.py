@@ -83,6 +83,7 @@ REGISTRATION: Mapping[tuple[RegistrationState, Input], tuple[RegistrationState, 
     (_S.DEPARTING, _I.REFUSED): (_S.CLOSED, (_A.CLOSE,)),
     (_S.UNREGISTERING, _I.CHALLENGED): (_S.UNREGISTERING, (_A.REPEAT,)),
     (_S.UNREGISTERING, _I.GRANTED): (_S.CLOSED, (_A.CLOSE,)),
+    (_S.UNREGISTERING, _I.TOO_BRIEF): (_S.CLOSED, (_A.CLOSE,)),
     (_S.UNREGISTERING, _I.REFUSED): (_S.CLOSED, (_A.CLOSE,)),
 }
 """(state, input): (state, actions). There is no way out but `unregister`: a registration never gives up."""
@@ -143,8 +144,8 @@ class Registration:
 
     def unregister(self, now: float) -> None:
         """Remove our binding; RegistrationEnded tells when that is through. Idempotent."""
-        in_the_air = self.state is RegistrationState.REGISTERING
-        self._step(Input.UNREGISTER if in_the_air or now < self._bound_until else Input.ABANDON, None, now)
+        unbound = self.state is RegistrationState.WAITING and now >= self._bound_until
+        self._step(Input.ABANDON if unbound else Input.UNREGISTER, None, now)
 
     # ---- what the registrar says
 

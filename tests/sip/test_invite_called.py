@@ -6,7 +6,7 @@ from sipagent.errors import LocalProtocolError
 from sipagent.sip.flow import Address
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.invite_table import SESSION, SessionState
-from sipagent.sip.message import Request
+from sipagent.sip.message import Request, Response
 from sipagent.sip.outputs import Acknowledged, Cancelled, Ended, Invited, ReAnswered, ReOffered
 from tests.sip.bench import ANSWER, PEER, SDP, Bench, answer, request
 
@@ -121,6 +121,9 @@ class TestTakenBack:
         bench.receive(request("CANCEL"))
         ok, terminated = bench.sent()
         assert (ok.headers.get("cseq"), terminated.headers.get("cseq")) == ("1 CANCEL", "1 INVITE")
+        assert isinstance(ok, Response)
+        assert isinstance(terminated, Response)
+        assert ok.to.tag == terminated.to.tag == "tag1"
         assert bench.event(Cancelled).session is session
         bench.receive(request("ACK", recipient=TO_US))
         bench.advance(40.0)
@@ -138,7 +141,7 @@ class TestTakenBack:
     def test_cancel_after_the_answer_changes_nothing(self) -> None:
         bench, session = answered()
         bench.receive(request("CANCEL"))
-        assert bench.lines() == ["200"]
+        assert bench.response().to.tag == "tag1"
         assert bench.told() == []
         assert session.state is SessionState.ACCEPTED
 
@@ -226,6 +229,26 @@ class TestAnswered:
         bench.receive(from_caller("ACK", "ack", cseq=1))
         assert bench.lines() == ["BYE"]
         assert bench.told() == []
+
+    def test_hanging_up_before_an_ack_that_never_comes_says_bye_at_last(self) -> None:
+        bench, session = answered()
+        session.bye(bench.now)
+        bench.event(Ended)
+        bench.advance(32.0)
+        assert bench.lines()[-1] == "BYE"
+        assert bench.told() == []
+        bench.advance(40.0)
+        assert bench.agent.idle
+
+    def test_hanging_up_before_the_ack_while_the_caller_hangs_up(self) -> None:
+        bench, session = answered()
+        session.bye(bench.now)
+        bench.event(Ended)
+        bench.receive(from_caller("BYE", "bye"))
+        bench.advance(40.0)
+        assert bench.lines() == ["200"]
+        assert bench.told() == []
+        assert bench.agent.idle
 
     def test_a_bye_of_the_caller_may_come_before_the_ack(self) -> None:
         bench, _ = answered()

@@ -152,6 +152,13 @@ class TestRefused:
         bench.advance(40.0)
         assert bench.agent.idle
 
+    def test_a_failure_after_ringing_is_told(self) -> None:
+        bench, _, invite = calling()
+        bench.receive(answer(invite, 180))
+        bench.told()
+        bench.receive(answer(invite, 486))
+        assert bench.event(Refused).code == 486
+
     def test_nobody_answers(self) -> None:
         bench, _, _ = calling()
         bench.advance(32.0)
@@ -185,6 +192,14 @@ class TestChallenged:
         bench.receive(answer(again, 200, body=SDP))
         assert bench.request().cseq.number == again.cseq.number
         assert session.state is SessionState.ESTABLISHED
+
+    def test_a_proxy_may_say_100_before_its_challenge(self) -> None:
+        bench, session, invite = calling()
+        bench.receive(answer(invite, 100))
+        bench.receive(answer(invite, 407, headers=[CHALLENGE.format("n1")]))
+        assert bench.lines() == ["ACK", "INVITE"]
+        session.cancel(bench.now)
+        assert bench.lines() == []  # nothing has answered the second INVITE yet
 
     def test_wrong_credentials_are_a_refusal(self) -> None:
         bench, _, invite = calling()

@@ -294,12 +294,18 @@ class TestLeaving:
         assert bench.lines() == []
         assert bench.agent.idle
 
-    @pytest.mark.parametrize("code", [403, 423, 503])
+    @pytest.mark.parametrize("code", [401, 403, 423, 503])
     def test_a_registrar_that_will_not_hear_of_it_is_left(self, code: int) -> None:
         bench, registration = registered()
         registration.unregister(bench.now)
-        bench.receive(answer(bench.request(), code))
+        bench.receive(answer(bench.request(), code, headers=["Min-Expires: 3600"]))
         bench.event(RegistrationEnded)
+
+    def test_a_binding_that_ran_out_in_our_sleep_is_removed_all_the_same(self) -> None:
+        bench, registration = registered()
+        bench.now += 10_000.0
+        registration.unregister(bench.now)
+        assert bench.request().headers.get("expires") == "0"
 
     def test_a_silent_registrar_is_left(self) -> None:
         bench, registration = registered()
