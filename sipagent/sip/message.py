@@ -219,13 +219,14 @@ def parse(data: bytes) -> Request | Response | None:
     start_line, *lines = head.decode("utf-8", "surrogateescape").split("\n")
     fields, flaw = _read_fields(lines)
     headers = Headers(fields)
+    body, cut_off = _cut_body(headers, body)
     if end is None:
-        flaw = flaw or Flaw(400, "Message without End of Headers")
-    body, body_flaw = _cut_body(headers, body)
+        cut_off = Flaw(400, "Message without End of Headers")
     start_line = start_line.rstrip("\r")
     if start_line[:4].upper() == "SIP/":
-        return _read_response(start_line, headers, body, flaw or body_flaw)
-    return _read_request(start_line, headers, body, flaw or body_flaw)
+        # A response is not refused for a strange line: nobody would send a better one.
+        return _read_response(start_line, headers, body, cut_off)
+    return _read_request(start_line, headers, body, flaw or cut_off)
 
 
 def _read_fields(lines: list[str]) -> tuple[list[Field], Flaw | None]:

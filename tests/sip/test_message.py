@@ -106,6 +106,16 @@ def test_a_mangled_request_names_its_flaw(old: str, new: str, flaw: tuple[int, s
     assert flaw_of(text.replace(old, new, 1)) == flaw
 
 
+def test_a_response_is_forgiven_a_strange_line_but_not_a_missing_end() -> None:
+    whole = b"SIP/2.0 200 OK\r\nno colon here\r\nCall-ID: 1\r\nContent-Length: 3\r\n\r\nabc"
+    flaws = []
+    for data in (whole, whole[:-1], whole[:-5]):
+        response = parse(data)
+        assert isinstance(response, Response)
+        flaws.append(response.flaw and response.flaw.reason)
+    assert flaws == [None, "Body Shorter than Content-Length", "Message without End of Headers"]
+
+
 def test_a_request_cut_off_inside_its_headers_is_mangled() -> None:
     assert flaw_of(request("OPTIONS").encode()[:-4]) == (400, "Message without End of Headers")
 
