@@ -16,6 +16,7 @@ PONG = b"\r\n"
 MAXIMUM_HEAD = 32_768
 """Bytes of start line and headers."""
 
+_LINE_END = re.compile(rb"\r?\n")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _LONGEST_BLANK_LINE = 4
 _START_LINE = re.compile(rb"SIP/\d|[^\r\n]* SIP/\d+\.\d+[ \t]*\r?\n", re.IGNORECASE)
@@ -32,6 +33,7 @@ class Framing:
         """Why nothing more can be read; empty while all is well."""
         self._buffer = bytearray()
         self._searched = 0
+        self._wanted = 0
         self._half_ping = False
 
     @property
@@ -53,57 +55,52 @@ class Framing:
         return frames
 
     def _next_frame(self) -> bytes | None:
-        if self._take_keep_alive():
+        if not self._wanted and self._take_keep_alive():
             return PING
-        head_size = self._head_size()
-        if self.broken or head_size is None:
+        self._wanted = self._wanted or self._size()
+        if not 0 < self._wanted <= len(self._buffer):
             return None
-        size = head_size + self._body_size(head_size)
-        if len(self._buffer) < size:
-            return None
-        message = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        self._searched = 0
+        message = bytes(self._buffer[: self._wanted])
+        del self._buffer[: self._wanted]
+        self._searched = self._wanted = 0
         return message
 
     def _take_keep_alive(self) -> bool:
         """Drop line ends before a start line (RFC 3261 section 7.5); tell at every second one that it was a ping."""
-        while self._buffer[:2] == b"\r\n":
-            del self._buffer[:2]
+        while end := _LINE_END.match(self._buffer):
+            del self._buffer[: end.end()]
             self._half_ping = not self._half_ping
             if not self._half_ping:
                 return True
-        while self._buffer[:1] == b"\n":
-            del self._buffer[:1]
-        if self._buffer and self._buffer != b"\r":
+        if self._buffer not in (b"", b"\r"):
             self._half_ping = False
         return False
 
-    def _head_size(self) -> int | None:
-        """Where the body begins; None while that is not known."""
+    def _size(self) -> int:
+        """Bytes of the message that begins here; 0 while that is not known, or never will be."""
+        if self.broken:
+            return 0
         end = _BLANK_LINE.search(self._buffer, self._searched)
         self._searched = max(0, len(self._buffer) - _LONGEST_BLANK_LINE)
         if b"\n" in self._buffer and not _START_LINE.match(self._buffer):
-            return self._break("what came is not SIP")
-        size = end.end() if end else len(self._buffer)
-        if size > MAXIMUM_HEAD:
-            return self._break(f"a head of more than {MAXIMUM_HEAD} bytes")
-        return size if end else None
+            self.broken = "what came is not SIP"
+        elif (end.end() if end else len(self._buffer)) > MAXIMUM_HEAD:
+            self.broken = f"a head of more than {MAXIMUM_HEAD} bytes"
+        elif end:
+            return end.end() + self._body_size(bytes(self._buffer[: end.end()]))
+        return 0
 
-    def _body_size(self, head_size: int) -> int:
+    def _body_size(self, head: bytes) -> int:
         """The Content-Length; none means no body, which is what a sender that forgot it meant most likely."""
-        lengths = {_unfolded(match[1]) for match in _CONTENT_LENGTH.finditer(bytes(self._buffer[:head_size]))}
+        lengths = {_unfolded(match[1]) for match in _CONTENT_LENGTH.finditer(head)}
         try:
             length = parse_number(lengths.pop()) if lengths else 0
         except ValueError:
             length = -1
-        if lengths or not 0 <= length <= MAXIMUM_SIZE - head_size:
-            self._break("a Content-Length that cannot be read, or is too large")
+        if lengths or not 0 <= length <= MAXIMUM_SIZE - len(head):
+            self.broken = "a Content-Length that cannot be read, or is too large"
             return 0
         return length
-
-    def _break(self, reason: str) -> None:
-        self.broken = reason
 
 
 def _unfolded(value: bytes) -> str:

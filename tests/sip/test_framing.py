@@ -1,6 +1,5 @@
 """A stream cut into messages: by Content-Length, however the network split it, and never past a limit."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -113,3 +112,47 @@ def test_a_broken_stream_stays_broken() -> None:
     framing = Framing()
     framing.receive(b"nonsense\r\n")
     assert framing.receive(BODILESS) == []
+
+
+# ---- streams of other projects
+
+VERDICTS = {
+    "sip-callflows/stream-generic.txt": (227, "done"),
+    "sip-repo-messages/sip2json-Mixed_Stream_1.sip": (0, "broken"),  # a log file, with dates between its messages
+    "sip-repo-messages/sip2json-Mixed_Stream_3.sip": (0, "broken"),
+    "sip-repo-messages/sip2json-NOTIFY_CallEnd.sip": (0, "waits"),  # shorter than its Content-Length, as are most
+    "sip-repo-messages/sip2json-NOTIFY_CallStart_1.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_EmptyHeaderKey_1.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_LegAdd.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_SDP_multi_1.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_chunked_read.sip": (1, "broken"),
+    "sip-repo-messages/sip2json-NOTIFY_chunked_read_NELSON.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_generic_1.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_invalid_cline_1.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_playbacklegs_1.sip": (1, "waits"),
+    "sip-repo-messages/sip2json-NOTIFY_single_2.sip": (0, "broken"),
+    "sip-repo-messages/sip2json-OK_REGISTER_Multiline_ContactHeader_1.sip": (0, "broken"),
+    "sip-repo-messages/sip2json-Test_extension_aras.sip": (2, "waits"),
+    "sip-repo-messages/sip2json-Test_extension_nelson.sip": (6, "waits"),
+    "sip-repo-messages/sip2json-Test_incomplete_buffer_for_header.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-Test_incomplete_buffer_for_parse.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-Test_invalid_document.sip": (0, "waits"),
+    "sip-repo-messages/sip2json-Test_parse_invalid_string_position.sip": (0, "broken"),
+}
+"""How many messages each stream holds, and how it ends."""
+
+
+def verdict(framing: Framing) -> str:
+    return "broken" if framing.broken else "waits" if framing.unfinished else "done"
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize("name", VERDICTS)
+def test_the_messages_of_a_captured_stream_are_found_byte_by_byte_as_at_once(corpora: Path, name: str) -> None:
+    stream = (corpora / name).read_bytes()
+    at_once, slowly = Framing(), Framing()
+    messages = at_once.receive(stream)
+    assert [message for byte in stream for message in slowly.receive(bytes([byte]))] == messages
+    assert (len(messages), verdict(at_once)) == VERDICTS[name]
+    assert verdict(slowly) == verdict(at_once)
+    assert all(isinstance(parse(message), Request | Response) for message in messages)
