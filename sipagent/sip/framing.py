@@ -72,7 +72,7 @@ class Framing:
             self._half_ping = not self._half_ping
             if not self._half_ping:
                 return True
-        if self._buffer not in (b"", b"\r"):
+        if bytes(self._buffer[:2]) not in (b"", b"\r"):
             self._half_ping = False
         return False
 
