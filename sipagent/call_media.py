@@ -16,9 +16,10 @@ class LegMedia:
 
     leg: Leg
 
-    def __init__(self) -> None:
+    def __init__(self, make_recorder: Callable[[Path, bool], Recorder]) -> None:
         self.watch: Callable[[MediaEvent], None] = lambda event: None
         """Who is told what happens on the leg, the tape excepted."""
+        self._make_recorder = make_recorder
         self._recorder: Recorder | None = None
 
     def take(self, event: MediaEvent) -> None:
@@ -56,6 +57,10 @@ class LegMedia:
         """Queue speech; returns the position of its first sample."""
         return self.leg.speak(audio, marks=marks, listener=listener)
 
+    def relay(self, audio: bytes, encoding: str) -> None:
+        """Queue what another call hears, which may be of another encoding than ours."""
+        self.leg.speak(g711.transcode(audio, encoding, self.encoding))
+
     def drop_speech(self) -> None:
         """Drop all speech not yet sent."""
         self.leg.drop_speech()
@@ -72,7 +77,7 @@ class LegMedia:
         """Record from now on; a recording that runs already goes on, and this one is refused."""
         if self._recorder is not None:
             raise LocalProtocolError("this call is being recorded already")
-        self._recorder = Recorder(path, stereo=stereo)
+        self._recorder = self._make_recorder(path, stereo)
         self.leg.record()
 
     def close(self) -> None:

@@ -375,7 +375,7 @@ class Softphone:
     def _open_media(self, flow: Flow, account: str, call_id: str) -> tuple[LegMedia, LocalMedia]:
         general = self.configuration.general
         host = advertised_host(flow.local.host, flow.remote.host, general.external_address, general.local_net)
-        media = LegMedia()
+        media = LegMedia(self._world.make_recorder)
         leg = self._world.media.open_leg(
             host=host,
             ssrc=self._ids.number("ssrc", 32, call_id),

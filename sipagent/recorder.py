@@ -22,7 +22,7 @@ class Recorder:
     the file cannot be made; a disk that fails later ends the recording, with a line in the log.
     """
 
-    def __init__(self, path: Path, *, stereo: bool = True) -> None:
+    def __init__(self, path: Path, stereo: bool = True) -> None:
         self._path = path
         self._stereo = stereo
         self._frames = 0

@@ -7,6 +7,7 @@ The phone cannot tell them apart.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sipagent.agent.conversation import ToolRunner
@@ -20,6 +21,7 @@ from sipagent.net.ports import PortPool
 from sipagent.net.resolve import Resolver
 from sipagent.net.udp import UdpEndpoint
 from sipagent.net.websocket import WebSocketFrames
+from sipagent.recorder import Recorder
 from sipagent.sip.flow import Address, Flow
 from sipagent.sip.ids import Ids
 
@@ -85,6 +87,8 @@ class World:
     """An unopened socket for the provider of this name."""
     run_tool: ToolRunner = Tool.run
     """How a tool is run."""
+    make_recorder: Callable[[Path, bool], Recorder] = Recorder
+    """Makes what writes a call to a WAV file, stereo or not."""
 
 
 def real_world(configuration: Configuration) -> World:

@@ -40,7 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "call": {"agent.interfaces", "line", "sdp", "stream"},
     "call_media": {"agent.interfaces", "audio", "media", "recorder", "sdp"},
     "tap": {"agent.interfaces", "media", "sip"},
-    "world": {"agent", "config", "media", "net", "sip"},
+    "world": {"agent", "config", "media", "net", "recorder", "sip"},
     "enrolment": {"config", "line", "sip"},
     "performance": {"audio", "call"},
     "clips": {"agent", "audio", "local"},

@@ -101,6 +101,8 @@ class Capture:
     @classmethod
     def load(cls, bundle: Bundle) -> "Capture":
         """Read a bundle, but for its golden file. Raises CaptureError for what is missing or damaged."""
+        if not bundle.journal.exists() and not bundle.pcap.exists():
+            raise CaptureError(f"{bundle.pcap}: there is no such capture")
         if not bundle.journal.exists():
             raise CaptureError(
                 f"{bundle.pcap}: cannot be replayed without its journal, {bundle.journal.name}; "

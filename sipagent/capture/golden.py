@@ -114,7 +114,8 @@ def _title(entry: Mapping[str, Any]) -> str:
 
 
 def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [line for line in difflib.ndiff(_words(then), _words(now)) if not line.startswith("?")]
+    changes = difflib.unified_diff(_words(then), _words(now), n=_BEFORE, lineterm="")
+    return [f"{line[0]} {line[1:]}" for line in changes if not line.startswith(("---", "+++", "@@"))]
 
 
 def _words(entry: Mapping[str, Any]) -> list[str]:

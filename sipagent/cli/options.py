@@ -13,7 +13,15 @@ from typing import Any, ParamSpec
 import click
 
 from sipagent.config import Configuration, load
-from sipagent.errors import CallFailed, ConfigurationError, NoPortFree, RegistrationError, SecretMissing, SipagentError
+from sipagent.errors import (
+    CallFailed,
+    CaptureError,
+    ConfigurationError,
+    NoPortFree,
+    RegistrationError,
+    SecretMissing,
+    SipagentError,
+)
 
 P = ParamSpec("P")
 
@@ -81,7 +89,7 @@ def _level(verbose: int) -> int:
 def _outcome(command: Callable[[], int]) -> int:
     try:
         return command()
-    except (ConfigurationError, SecretMissing) as error:
+    except (CaptureError, ConfigurationError, SecretMissing) as error:
         return _say(error, USAGE)
     except RegistrationError as error:
         return _say(error, REGISTRATION)

@@ -150,6 +150,7 @@ class Tape:
 class TickRecord:
     """All that one tick took and gave for one leg, `commands` as their number: enough to do it again.
 
+    `Record` is not counted: whether a call is recorded changes nothing that leaves, and a replay may differ in it.
     It is the first event of its tick, so that a journal holds it before whatever it caused. `opened` is in the leg's
     first: what the driver, and not the phone, put into it is known nowhere else.
     """

@@ -11,6 +11,7 @@ from sipagent.media import (
     Media,
     MediaEvent,
     OpenLeg,
+    Record,
     Speak,
     SpeechCleared,
     Tape,
@@ -137,14 +138,15 @@ def eventful_call() -> Desk:
 
 
 class Repeat:
-    """The same phone again: its commands are served as its records say."""
+    """The same phone again: its commands are served as its records say; it is recorded from the first."""
 
     def __init__(self, commands: list[Command]) -> None:
-        self._commands = commands
+        self._commands: list[Command] = [command for command in commands if not isinstance(command, Record)]
         self.media = Media()
 
     def run(self, record: TickRecord) -> tuple[list[Departure], list[MediaEvent]]:
         due, self._commands = self._commands[: record.commands], self._commands[record.commands :]
+        due += [Record(leg=command.leg) for command in due if isinstance(command, OpenLeg)]
         departures = self.media.tick(record.tick, record.now, due, record.arrivals)
         return departures, self.media.drain()
 

@@ -8,11 +8,13 @@
                    ├─ tool   ─► the result of a tool, which is not run
                    └─ tick   ─► Media.tick with the same commands and arrivals, and its events to the leg
 
-What the phone sends goes nowhere: its tap keeps what is compared.
+What the phone sends or records goes nowhere: its tap keeps what is compared.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from sipagent.capture.bundle import Capture
 from sipagent.capture.journal import Record
@@ -22,6 +24,7 @@ from sipagent.capture.replay.provider import PlayedProviders
 from sipagent.capture.replay.signalling import PlayedEndpoint
 from sipagent.capture.replay.tools import PlayedTools
 from sipagent.media import Tape
+from sipagent.recorder import Recorder
 from sipagent.world import World
 
 
@@ -48,6 +51,7 @@ class Stage:
             media=self._plane,
             open_socket=self._providers.open_socket,
             run_tool=self._tools.run,
+            make_recorder=lambda path, stereo: Recorder(Path(os.devnull), stereo),
         )
 
     @property

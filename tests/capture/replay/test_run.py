@@ -1,6 +1,7 @@
 """A call, captured and run again: equal as long as the phone behaves as it did, and told apart where it does not."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from sipagent.errors import CallFailed, CaptureError
 from sipagent.events import DigitReceived
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
+from sipagent.recorder import Recorder
 from sipagent.testing.clock import run
 from sipagent.testing.network import Network
 from sipagent.testing.world import world_in_memory
@@ -209,3 +211,31 @@ def test_a_capture_without_its_golden_file_says_so(tmp_path: Path) -> None:
         result.compare()
     result.rewrite()
     assert replay(bundle.base, greet).compare().equal
+
+
+async def greet_and_record(incoming: InboundCall) -> None:
+    """As `greet`, and recorded."""
+    call = await incoming.answer()
+    call.record("call.wav")
+    call.speak(bytes(range(200)) * 40, marks=((8000, "end"),))
+    await asyncio.sleep(2)
+    call.hang_up()
+
+
+def test_a_recorded_call_replays_equal_and_its_recording_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = captured(tmp_path / "call", greet_and_record)
+    recorder_is_done()
+    recording = (tmp_path / "call.wav").read_bytes()
+    assert len(recording) > 20_000
+    assert replay(path, greet_and_record).compare().equal
+    assert replay(path, greet).compare().equal
+    recorder_is_done()
+    assert (tmp_path / "call.wav").read_bytes() == recording
+
+
+def recorder_is_done() -> None:
+    """Wait for the thread that writes recordings: what is closed after them is written after them."""
+    Recorder(Path(os.devnull)).close().result()
