@@ -21,11 +21,17 @@ LONG = (
 def test_with_other_servers(agent: StartAgent, phone: StartPhone, tmp_path: Path, record_property: Figure) -> None:
     with OtherServers(said="Tell me everything.", answers=[LONG, "Sorry."]) as servers:
         callee = agent(account="", environment=servers.environment)
-        _interrupt(callee, "tell me everything", phone, tmp_path, record_property)
+        _interrupt(callee, "tell me everything", phone, tmp_path, _named("other servers", record_property))
 
 
 def test_with_the_local_servers(agent: StartAgent, phone: StartPhone, tmp_path: Path, record_property: Figure) -> None:
-    _interrupt(agent("--local", account=""), "what can you do", phone, tmp_path, record_property)
+    _interrupt(
+        agent("--local", account=""), "what can you do", phone, tmp_path, _named("local servers", record_property)
+    )
+
+
+def _named(servers: str, figure: Figure) -> Figure:
+    return lambda name, value: figure(f"{name} ({servers})", value)
 
 
 def _interrupt(callee: Sipagent, question: str, phone: StartPhone, tmp_path: Path, figure: Figure) -> None:
