@@ -12,6 +12,7 @@ call is already in its new state, and only the wire is left to follow.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,7 +62,7 @@ class Call:
         self._hearers: list[Hearer] = []
         loop = asyncio.get_running_loop()
         self.broken: asyncio.Future[BaseException] = loop.create_future()
-        """What one of the scenario's handlers raised, if one did: the call is then ended as for any failure of it."""
+        """What a handler or hearer of the scenario raised, if one did: the call is then ended as if it had."""
         self._end: asyncio.Future[Disconnected] = loop.create_future()
         line.agreed = self._agreed
 
@@ -77,9 +78,12 @@ class Call:
     # ---- what a scenario does
 
     def hang_up(self, reason: str = "") -> None:
-        """Send BYE. A call that is over stays so."""
-        if not self.is_over:
-            self._line.bye(reason)
+        """End the call, with BYE once it stands. A call that is over stays so."""
+        if self.is_over:
+            return
+        self._line.bye(reason)
+        if self._line.is_closed:  # a call that never stood has no end of which SIP would tell
+            self.take_end(by="us", reason=reason)
 
     async def disconnected(self) -> Disconnected:
         """Wait for the end of the call, whoever ends it."""
@@ -111,16 +115,20 @@ class Call:
             self._line.media.send_digit(digit)
 
     async def read_digits(self, count: int = 1, *, wait: float = 10.0, terminator: str = "#") -> str:
-        """Collect up to `count` digits; ends early at `terminator`, or `wait` seconds after the last press."""
+        """Collect up to `count` digits; ends early at `terminator`, with the call, or `wait` seconds after a press."""
         digits = ""
         presses: asyncio.Queue[str] = asyncio.Queue()
 
         def pressed(event: DigitReceived) -> None:
             presses.put_nowait(event.digit)
 
+        def over(event: Disconnected) -> None:
+            presses.put_nowait(terminator)
+
         self.on(DigitReceived, pressed)
+        self.on(Disconnected, over)
         try:
-            while len(digits) < count:
+            while not self.is_over and len(digits) < count:
                 digit = await asyncio.wait_for(presses.get(), wait)
                 if digit == terminator:
                     break
@@ -129,6 +137,7 @@ class Call:
             pass  # what was pressed so far is the answer
         finally:
             self.off(DigitReceived, pressed)
+            self.off(Disconnected, over)
         return digits
 
     def on(self, kind: type[E], handler: Handler[E]) -> None:
@@ -142,10 +151,11 @@ class Call:
     async def events(self, *units: object) -> AsyncIterator[Event]:
         """Iterate over the call's events; ends when the call ends, or one of the providers in `units`."""
         names = {getattr(unit, "name", "") for unit in units}
-        async for event in self._stream.subscribe():
-            yield event
-            if isinstance(event, ProviderClosed | ProviderFailed) and event.provider in names:
-                return
+        async with contextlib.aclosing(self._stream.subscribe()) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, ProviderClosed | ProviderFailed) and event.provider in names:
+                    return
 
     # ---- a unit among units: what voices and recognisers see
 
@@ -167,7 +177,11 @@ class Call:
 
     def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
         """Queue speech for the far end; returns the position of its first sample."""
-        return self._line.media.speak(audio, marks=marks, listener=listener)
+        start = self._line.media.speak(audio, marks=marks, listener=listener)
+        if self.is_over and listener is not None:  # the leg is closed, and tells nobody anything
+            report = Cleared(sent_until=start, acknowledged_until=start)
+            asyncio.get_running_loop().call_soon(listener.cleared, report)
+        return start
 
     def drop_speech(self) -> None:
         """Drop all speech not yet sent."""
@@ -175,7 +189,7 @@ class Call:
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
         """Say what another unit hears: `call.send_media_to(call)` is an echo."""
-        self._line.media.speak(audio)
+        self._line.media.relay(audio, encoding)
 
     def publish(self, event: Event) -> None:
         """Put an event on the stream. When the caller begins to speak, the voice has stopped before anyone is told."""
@@ -186,9 +200,14 @@ class Call:
     # ---- what the phone tells, as it comes from the wire
 
     def take_audio(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
-        """Far-end audio, gapless: to every hearer."""
-        for hearer in self._hearers:
-            hearer.hear(audio, encoding, voiced=voiced)
+        """Far-end audio: to every hearer, unless it is the music that we are kept on hold with."""
+        if self.held:
+            return
+        for hearer in tuple(self._hearers):
+            try:
+                hearer.hear(audio, encoding, voiced=voiced)
+            except Exception as error:
+                self._handler_failed(error)
 
     def take_end(self, *, by: str, reason: str) -> None:
         """The call is over: free the media, say so, end the event stream."""
@@ -262,9 +281,9 @@ class InboundCall:
 
     async def answer(self) -> Call:
         """Take the call (200) and return it; speech may be queued at once. Raises CallFailed if the caller gave up."""
-        if self._call.is_over:
-            raise CallFailed(487, (await self._call.disconnected()).reason or "the caller gave up")
         self._still("answer")
+        if self._call.is_over:
+            raise CallFailed(487, (await self._call.disconnected()).reason)
         self._settled = "answered"
         self._call.is_answered = True
         self._line.accept()
@@ -277,6 +296,7 @@ class InboundCall:
         self._still("reject")
         self._settled = "rejected"
         self._line.reject(code, reason)
+        self._call.take_end(by="us", reason=f"rejected with {code}")
 
     @property
     def is_ringing(self) -> bool:
@@ -311,11 +331,13 @@ class OutboundCall:
             self._line.cancel()
 
     def take_answer(self, answer: bytes | None) -> None:
-        """2xx came: the call stands."""
+        """2xx came: the call stands, if we can speak what it says."""
         self._line.take_answer(answer)
-        self._call.is_answered = True
-        if not self._outcome.done():
+        if self._line.speaks:
+            self._call.is_answered = True
             self._outcome.set_result(self._call)
+        else:
+            self.take_refusal(488, "the answer has nothing that we can speak")
 
     def take_refusal(self, code: int, reason: str) -> None:
         """A final failure came."""

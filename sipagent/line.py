@@ -9,6 +9,7 @@ from sipagent.agent.interfaces import Listener
 from sipagent.errors import NotAcceptable
 from sipagent.sdp.offer_answer import LocalMedia, Negotiated, make_answer, make_offer, read_answer
 from sipagent.sip.invite import InviteSession
+from sipagent.sip.invite_table import SessionState
 
 
 class CallMedia(Protocol):
@@ -23,6 +24,9 @@ class CallMedia(Protocol):
 
     def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
         """Queue speech; returns the position of its first sample."""
+
+    def relay(self, audio: bytes, encoding: str) -> None:
+        """Queue what another call hears."""
 
     def drop_speech(self) -> None:
         """Drop all speech not yet sent."""
@@ -72,6 +76,16 @@ class Line:
         """Our last description: what a further one must continue (RFC 3264 section 8)."""
         self._settled: Negotiated | None = None
 
+    @property
+    def speaks(self) -> bool:
+        """Offer and answer have settled what is spoken."""
+        return self._settled is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing more will be heard of the session."""
+        return self.session.state is SessionState.ENDED
+
     # ---- called: an INVITE came in
 
     def settle(self, offer: bytes | None) -> None:
@@ -108,8 +122,10 @@ class Line:
     # ---- standing
 
     def take_answer(self, answer: bytes | None) -> None:
-        """The far end's answer to our offer, in an ACK or a 2xx. One that cannot be used ends the call."""
+        """The far end's answer to our offer, in an ACK or a 2xx. A first one that cannot be used ends the call."""
         if answer is None:
+            if not self.speaks:
+                self.bye("there is no answer to our offer")
             return
         try:
             self._take(read_answer(self._description, answer))
@@ -141,5 +157,6 @@ class Line:
         self._signalling.transmit()
 
     def _take(self, negotiated: Negotiated) -> None:
+        self._settled = negotiated
         self.media.agree(negotiated)
         self.agreed(negotiated)

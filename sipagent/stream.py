@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 from sipagent.events import Event
@@ -54,7 +54,7 @@ class EventStream:
             if isinstance(event, kind):
                 self._run(handler, event)
 
-    def subscribe(self) -> AsyncIterator[Event]:
+    def subscribe(self) -> AsyncGenerator[Event, None]:
         """Iterate over the events from now on, until `close`; the first subscriber also gets those so far."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         for event in self._backlog or ():
@@ -71,7 +71,7 @@ class EventStream:
         for queue in self._queues:
             queue.put_nowait(None)
 
-    async def _drain(self, queue: "asyncio.Queue[Event | None]") -> AsyncIterator[Event]:
+    async def _drain(self, queue: "asyncio.Queue[Event | None]") -> AsyncGenerator[Event, None]:
         try:
             while (event := await queue.get()) is not None:
                 yield event
