@@ -1,7 +1,6 @@
 """What a generation request to Cartesia may say: its field table, and the errors in the words of each API version."""
 
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -74,13 +73,8 @@ class RequestError(Exception):
             frame["context_id"] = context_id
         if version < STRUCTURED_ERRORS:
             return {**frame, "error": f"{self.title}: {self.message}"}
-        return {
-            **frame,
-            "title": self.title,
-            "message": self.message,
-            "error_code": self.code,
-            "request_id": request_id,
-        }
+        words = {"title": self.title, "message": self.message, "error_code": self.code}
+        return {**frame, **words, "request_id": secrets.token_hex(8)}
 
 
 def check_request(request: Mapping[str, Any], version: str, knows_voice: Callable[[str], bool]) -> None:

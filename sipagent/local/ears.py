@@ -19,6 +19,8 @@ BLOCK = 512
 """Samples that Silero judges at once: 32 ms."""
 ONSET_BLOCKS = 2
 """Voiced blocks in a row that begin speech: a click has one."""
+PAUSE_BLOCKS = 6
+"""Silent blocks in a row, 192 ms, that may be the end of the turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,24 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechPaused:
+    """The caller is silent, perhaps for good; `audio` is the turn so far, int16 at 16 kHz.
+
+    What is recognised now is known when the silence has become long enough, and is dropped if the caller goes on.
+    """
+
+    audio: Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStopped:
     """Speech is over; `audio_ms` includes the closing silence. `audio`: the turn, int16 at 16 kHz."""
 
     audio_ms: int
     audio: Samples
+
+
+Change = SpeechStarted | SpeechPaused | SpeechStopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +83,7 @@ class Ears:
         """Audio that a commit would take."""
         return (sum(map(len, self._heard)) + len(self._pending)) * 1000 // RATE
 
-    def hear(self, samples: Samples, rate: int) -> Iterator[SpeechStarted | SpeechStopped]:
+    def hear(self, samples: Samples, rate: int) -> Iterator[Change]:
         """Judge more audio at 8000, 16000 or 24000 Hz."""
         self._pending = np.concatenate([self._pending, to_16_khz(samples, rate)])
         while len(self._pending) >= BLOCK:
@@ -85,7 +100,7 @@ class Ears:
         self._speaking, self._voiced_blocks, self._silence = False, 0, 0
         return audio
 
-    def _judge(self, block: Samples, turn: TurnDetection) -> Iterator[SpeechStarted | SpeechStopped]:
+    def _judge(self, block: Samples, turn: TurnDetection) -> Iterator[Change]:
         voiced = self._detector.process_chunk(block.tobytes()) >= turn.threshold
         self._voiced_blocks = self._voiced_blocks + 1 if voiced else 0
         self._silence = 0 if voiced else self._silence + BLOCK
@@ -95,6 +110,8 @@ class Ears:
             yield SpeechStarted(audio_ms=max(0, self.audio_ms - self._heard_ms()))
         elif self._speaking and self._silence * 1000 >= turn.silence_duration_ms * RATE:
             yield SpeechStopped(audio_ms=self.audio_ms, audio=self.take())
+        elif self._speaking and self._silence == PAUSE_BLOCKS * BLOCK:
+            yield SpeechPaused(audio=np.concatenate(self._heard))
         elif not self._speaking:
             self._keep_latest(turn.prefix_padding_ms)
 

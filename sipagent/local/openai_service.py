@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sipagent.audio import g711
-from sipagent.local.ears import Ears, Samples, SpeechStarted, SpeechStopped, TurnDetection
+from sipagent.local.ears import Ears, Samples, SpeechPaused, SpeechStarted, SpeechStopped, TurnDetection
 from sipagent.local.fields import Refused, anything, integer, mapping, nullable, record, text
 from sipagent.local.openai_conversation import Conversation, message
 from sipagent.local.openai_model import Model
@@ -70,6 +70,7 @@ class RealtimeSession:
         self._model = Model(script)
         self._ears = Ears()
         self._heard: dict[str, asyncio.Task[str]] = {}
+        self._early: asyncio.Task[str] | None = None
         self._speaking_item = ""
         self._response: Response | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -94,7 +95,7 @@ class RealtimeSession:
 
     def close(self) -> None:
         """Stop whatever still runs."""
-        for task in (*self._tasks, *self._heard.values()):
+        for task in self._tasks:
             task.cancel()
         if self._response is not None and not self._response.is_over:
             self._response.cancel("client_cancelled")
@@ -109,10 +110,13 @@ class RealtimeSession:
     def _append(self, event: Mapping[str, Any]) -> None:
         samples, rate = _decode(event["audio"], self._input["format"])
         for change in self._ears.hear(samples, rate):
-            if isinstance(change, SpeechStarted):
-                self._speech_started(change)
-            else:
-                self._speech_stopped(change)
+            match change:
+                case SpeechStarted():
+                    self._speech_started(change)
+                case SpeechPaused(audio=audio):
+                    self._early = self._run(self._recognised(audio))
+                case SpeechStopped():
+                    self._speech_stopped(change)
         self._check_idle()
 
     def _commit(self, event: Mapping[str, Any]) -> None:
@@ -123,6 +127,7 @@ class RealtimeSession:
                 f"Error committing input audio buffer: buffer too small. Expected at least {MIN_COMMIT_MS}ms of audio, "
                 f"but buffer only has {buffered:.2f}ms of audio.",
             )
+        self._early = None
         self._add_speech(self._speaking_item or self._new_id("item"), self._ears.take())
 
     def _clear(self, event: Mapping[str, Any]) -> None:
@@ -160,7 +165,7 @@ class RealtimeSession:
     # ---- the caller speaks
 
     def _speech_started(self, change: SpeechStarted) -> None:
-        self._idle_since = None
+        self._idle_since, self._early = None, None
         self._speaking_item = self._new_id("item")
         self._emit("input_audio_buffer.speech_started", audio_start_ms=change.audio_ms, item_id=self._speaking_item)
         if self._is_responding and self._input["turn_detection"]["interrupt_response"] and self._response:
@@ -180,7 +185,7 @@ class RealtimeSession:
         self._emit("input_audio_buffer.committed", item_id=item_id, previous_item_id=previous)
         self._emit("conversation.item.added", item=item, previous_item_id=previous)
         self._emit("conversation.item.done", item=item, previous_item_id=previous)
-        self._heard[item_id] = asyncio.create_task(_recognise(self._recognise, audio))
+        self._heard[item_id], self._early = self._early or self._run(self._recognised(audio)), None
         if self._input["transcription"] is not None:
             self._run(self._transcribe(item_id, len(audio) / 16000))
 
@@ -193,6 +198,9 @@ class RealtimeSession:
             self._emit(f"{kind}.delta", **place, delta=transcript)
         usage = {"type": "duration", "seconds": round(seconds, 3)}
         self._emit(f"{kind}.completed", **place, transcript=transcript, usage=usage)
+
+    async def _recognised(self, audio: Samples) -> str:
+        return await self._recognise(audio)
 
     def _check_idle(self) -> None:
         """The caller has said nothing since the answer: ask, when the session has an idle timeout."""
@@ -294,10 +302,6 @@ _ACTIONS: Mapping[str, Callable[[RealtimeSession, Mapping[str, Any]], None]] = {
     "response.create": RealtimeSession._create_response,
     "response.cancel": RealtimeSession._cancel_response,
 }
-
-
-async def _recognise(recognise: Callable[[Samples], Awaitable[str]], audio: Samples) -> str:
-    return await recognise(audio)
 
 
 def _parse(frame: str | bytes) -> dict[str, Any]:
