@@ -1,6 +1,7 @@
 """What a generation request to Cartesia may say: its field table, and the errors in the words of each API version."""
 
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
