@@ -89,7 +89,39 @@ def barge_in(directory: Path) -> Sipagent:
     return agent
 
 
-CALLS: tuple[Callable[[Path], Sipagent], ...] = (plain, delayed_offer, digits, hold, cancelled, barge_in)
+def goodbye(directory: Path) -> Sipagent:
+    """baresip says goodbye, confirms it, and the agent hangs up when its farewell was heard."""
+    leave = sound.speak("goodbye", directory / "goodbye.wav", before=3, after=4.5)
+    confirm = sound.speak("yes please", directory / "yes.wav", after=20)
+    microphone = sound.join([leave, confirm], directory / "microphone.wav")
+    with _alone(directory) as agent, Baresip(directory / "phone", Phone(registrar="", microphone=microphone)) as phone:
+        phone.dial(f"sip:agent@{_HERE}")
+        phone.events.wait("CALL_CLOSED", 30)
+        agent.events.wait("Disconnected")
+    return agent
+
+
+def wrong_key(directory: Path) -> Sipagent:
+    """The recogniser refuses our key; sipp hears the apology, and the agent hangs up."""
+    with OtherServers() as servers:
+        environment = {**servers.environment, "OPENAI_API_KEY": "sk-wrong"}
+        with Sipagent(directory, account="", environment=environment) as agent:
+            agent.wait_until_up()
+            Sipp(directory / "sipp", scenarios.hung_up_on(_tone(directory)), _HERE).wait()
+            agent.events.wait("Disconnected")
+    return agent
+
+
+CALLS: tuple[Callable[[Path], Sipagent], ...] = (
+    plain,
+    delayed_offer,
+    digits,
+    hold,
+    cancelled,
+    barge_in,
+    goodbye,
+    wrong_key,
+)
 
 
 def _alone(directory: Path) -> Sipagent:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 
 from tests.interop.peers.wire import to_mu_law
 
@@ -70,7 +71,8 @@ class ToneSession:
 
     async def _send(self, kind: str, context: str, status: int, **fields: Any) -> None:
         frame = {"type": kind, "context_id": context, "status_code": status, "done": kind == "done", **fields}
-        await self._connection.send(json.dumps(frame))
+        with suppress(ConnectionClosed):
+            await self._connection.send(json.dumps(frame))
 
 
 def _chunks(length: int, position: int) -> Iterator[bytes]:
