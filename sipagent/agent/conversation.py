@@ -25,6 +25,7 @@ from sipagent.events import (
     DigitReceived,
     Disconnected,
     Event,
+    HoldChanged,
     ProviderFailed,
     ResponseDone,
     SpeechEnded,
@@ -85,6 +86,7 @@ class Conversation:
         self._farewell_in: str | None = None
         self._interruptions = 0
         self._running_tools = 0
+        self._is_held = False
         self._clip: PlayedClip | None = None
         self._has_asked_patience = False
         self._timer: asyncio.TimerHandle | None = None
@@ -153,6 +155,9 @@ class Conversation:
                 self._take_response_end(event)
             case DigitReceived():
                 self._take_digit(event)
+            case HoldChanged(held=held):
+                self._is_held = held
+                self._watch_silence(TurnState.LISTENING)
             case ProviderFailed():
                 self._take_failure(event.provider, event.status)
             case Disconnected() | CallFailed():
@@ -226,7 +231,7 @@ class Conversation:
 
     def paused(self) -> None:
         """In the middle of an answer the caller hears nothing."""
-        if self._turn.state not in _LAST:
+        if self._turn.state not in _LAST and not self._is_held:
             self._set_timer(PATIENCE)
 
     def voice_failed(self) -> None:
@@ -248,7 +253,7 @@ class Conversation:
         """Nothing is left to say for now; if more is expected, the caller waits for it from here."""
         self._when_quiet()
         if self._turn.state in (TurnState.SPEAKING, TurnState.RESUMED):
-            self._set_timer(PATIENCE)
+            self.paused()
 
     def _when_quiet(self) -> None:
         """With nothing to say, to wait for or to play, it is the caller's turn, or the end."""
@@ -340,10 +345,10 @@ class Conversation:
     # ---- no silence for long
 
     def _watch_silence(self, before: TurnState) -> None:
-        """The watch runs from the moment that the caller waits for us until he hears us."""
+        """The watch runs from the moment that the caller waits for us until he hears us; on hold he does neither."""
         if self._turn.state in _LAST:
             return
-        if self._turn.state not in _WAITED_FOR:
+        if self._is_held or self._turn.state not in _WAITED_FOR:
             self._set_timer(None)
         elif before not in _WAITED_FOR or self._timer is None:
             self._has_asked_patience = False

@@ -1,6 +1,7 @@
 """Text frames over one real WebSocket (RFC 6455): the `FrameSocket` that providers get on a live call."""
 
 import asyncio
+import logging
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -24,9 +25,13 @@ SEND_BACKLOG = 2048
 """Frames waiting to be sent; a minute and more of audio."""
 
 
+_wire_log = logging.getLogger("sipagent.net.websocket.wire")
+_wire_log.setLevel(logging.INFO)  # at DEBUG the library writes whole frames and headers, keys among them
+
+
 @cache
-def _tls() -> ssl.SSLContext:
-    """One context, and so one set of roots, for the process."""
+def tls() -> ssl.SSLContext:
+    """One context, and so one set of roots, for the process. Made before the first call it costs that call nothing."""
     return ssl.create_default_context()
 
 
@@ -133,9 +138,16 @@ class WebSocketFrames:
         return ProviderError(self._name, message, status=status)
 
 
+class _Connect(connect):
+    """Connects where it was told to: a redirect would carry the key elsewhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
 async def _connect(url: str, headers: Mapping[str, str]) -> ClientConnection:
-    secure: dict[str, Any] = {"ssl": _tls()} if url.startswith("wss:") else {}
-    return await connect(
+    secure: dict[str, Any] = {"ssl": tls()} if url.startswith("wss:") else {}
+    return await _Connect(
         url,
         additional_headers=headers,
         compression=None,
@@ -144,6 +156,7 @@ async def _connect(url: str, headers: Mapping[str, str]) -> ClientConnection:
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_INTERVAL,
         max_size=MAX_FRAME,
+        logger=_wire_log,
         **secure,
     )
 

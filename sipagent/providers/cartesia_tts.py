@@ -198,18 +198,21 @@ class CartesiaTTS:
         self.failure = None
         self._ready = asyncio.get_running_loop().create_future()
         self._ready.add_done_callback(_look_at)
-        api_key = self._api_key or options.api_key
-        if not api_key:
+        if not self._key:
             self._refused(missing_key(self.name))
             return
         self._connection = Connection(
             here.open_socket(self.name),
             websocket_url(self._base_url or options.base_url or BASE_URL, "/tts/websocket"),
-            {"X-API-Key": api_key, "Cartesia-Version": VERSION},
+            {"X-API-Key": self._key, "Cartesia-Version": VERSION},
             opened=self._opened,
             receive=self._receive,
             ended=self._ended,
         )
+
+    @property
+    def _key(self) -> str:
+        return self._api_key or self._here.options(self.name).api_key
 
     @property
     def _here(self) -> Surroundings:
@@ -413,7 +416,7 @@ class CartesiaTTS:
         self._fail_all("it sent no audio in time")
 
     def _fail_all(self, message: str, status: int | None = None) -> None:
-        reason = explain(self.name, status, message)
+        reason = explain(self.name, status, message, secret=self._key)
         self._unsent.clear()
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
         failed, self._contexts = self._contexts, {}
@@ -422,7 +425,7 @@ class CartesiaTTS:
             context.utterance.fail(reason)
 
     def _fail(self, context: _Context, message: str, status: int | None) -> None:
-        reason = explain(self.name, status, message)
+        reason = explain(self.name, status, message, secret=self._key)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
         if context.utterance.context_id in self._contexts:  # nobody cleared it on hearing that
             self._drop(context.utterance.context_id).utterance.fail(reason)

@@ -7,7 +7,6 @@ typed events. Everything happens in plain functions when a frame arrives: the sa
 Wire: platform.openai.com, "Realtime API", GA shape; the `OpenAI-Beta` header is never sent.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -30,31 +29,18 @@ from sipagent.events import (
     TextDone,
     ToolCall,
 )
-from sipagent.providers.connection import Connection, websocket_url
+from sipagent.providers.connection import websocket_url
 from sipagent.providers.openai_calls import ToolCalls
 from sipagent.providers.openai_history import History, message
+from sipagent.providers.openai_link import PROBE, SETUP, RealtimeLink
 from sipagent.providers.openai_responses import Request, Responses
-from sipagent.providers.openai_session import (
-    Keys,
-    complete_detection,
-    configure,
-    format_of,
-    merge,
-    modernise,
-)
-from sipagent.providers.openai_uplink import Uplink, append_frame
+from sipagent.providers.openai_session import complete_detection, configure, merge, modernise
 from sipagent.providers.refusals import explain, missing_key
 
 BASE_URL = "wss://api.openai.com/v1"
 MODEL = "gpt-realtime-1.5"
 TRANSCRIPTION = "gpt-4o-mini-transcribe"
 SILENCE_MS = 500
-
-PROBE_PATIENCE = 2.0
-"""Seconds that a server has to show that it still lives."""
-
-_SETUP = "setup"
-_PROBE = "probe"
 
 _STATUSES = {
     "invalid_api_key": 401,
@@ -101,9 +87,8 @@ class OpenAIRealtime:
         self._api_key = api_key
         self._base_url = base_url
         self._silence_ms = silence_ms
-        self._encoding = g711.PCMU
-        self._session = configure(
-            encoding=self._encoding,
+        session_object = configure(
+            encoding=g711.PCMU,
             instructions=instructions,
             tools=[tool if isinstance(tool, Mapping) else tool.declaration for tool in tools],
             transcription=transcription,
@@ -112,24 +97,16 @@ class OpenAIRealtime:
             silence_ms=silence_ms,
         )
         given, self._notices = modernise(session or {})
-        merge(self._session, complete_detection(given, silence_ms))
+        merge(session_object, complete_detection(given, silence_ms))
+        self._link = RealtimeLink(session_object, g711.PCMU, self)
         self.failure: ProviderError | None = None
         """Why it cannot be used; None while it can, or is still being opened."""
         self._surroundings: Surroundings | None = None
-        self._connection: Connection | None = None
-        self._ready: asyncio.Future[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
-        self._is_set_up = False
-        self._unsent: list[str] = []
         self._responses = Responses()
         self._history = History()
         self._repairs: dict[str, str] = {}
         self._calls = ToolCalls()
-        self._uplink = Uplink()
-        self._probe: asyncio.TimerHandle | None = None
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "session.created": self._on_session_created,
-            "session.updated": self._on_session_updated,
             "error": self._on_error,
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
@@ -158,9 +135,9 @@ class OpenAIRealtime:
 
     async def ready(self) -> None:
         """Return once the session is configured. Raises ProviderError when it was refused."""
-        if self._ready is None:
+        if self._surroundings is None:
             raise LocalProtocolError("OpenAIRealtime is used outside its `async with`")
-        await asyncio.shield(self._ready)
+        await self._link.ready()
 
     # ---- what a scenario asks for
 
@@ -210,83 +187,54 @@ class OpenAIRealtime:
         given, notices = modernise(keys)
         for text in notices:
             self._here.publish(Notice(text=f"openai: {text}"))
-        self._declare(complete_detection(given, self._silence_ms))
+        self._link.declare(complete_detection(given, self._silence_ms))
 
     def send(self, type: str, **fields: Any) -> None:
         """Send any client event of the Realtime API."""
-        self._put(json.dumps({"type": type, **fields}, ensure_ascii=False))
+        self._link.send(type, **fields)
 
     def clear(self) -> None:
         """VoxEngine's `clearMediaBuffer`: drop audio not yet played. With text answers there is none."""
 
     def reconnect(self) -> None:
         """Go on over a fresh socket and session, which is given the conversation so far."""
-        self._leave_socket()
+        self._link.leave()
         self._responses.reset()
         self._repairs.clear()
         self._calls.reset()
-        self._unsent.clear()
+        self._link.wait_with({"type": "conversation.item.create", "item": item} for item in self._history.again())
         self._connect()
 
     async def close(self) -> None:
         """Close the socket; idempotent."""
-        self._leave_socket()
-        if self._closing:
-            await asyncio.wait(self._closing)
-
-    # ---- hearing
+        await self._link.close()
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
         """Pass G.711 on as it is; another encoding than before is declared first."""
-        if self._connection is None:
-            return
-        if encoding != self._encoding:
-            self._encoding = encoding
-            self._uplink.forget()
-            self._declare({"audio": {"input": format_of(encoding)}})
-        self._uplink.take(audio)
-        if self._is_set_up:
-            self._put(append_frame(audio))
-            if self._uplink.is_suspicious(asyncio.get_running_loop().time(), voiced=voiced):
-                self._ask_for_life()
+        self._link.hear(audio, encoding, voiced=voiced)
 
-    def _ask_for_life(self) -> None:
-        """Update nothing: a server that lives always answers."""
-        if self._probe is None:
-            self.send("session.update", event_id=_PROBE, session={"type": "realtime"})
-            self._probe = asyncio.get_running_loop().call_later(PROBE_PATIENCE, self._is_deaf)
-
-    def _is_deaf(self) -> None:
-        self._probe = None
-        self._leave_socket()
-        self._fail("it does not answer", None)
-
-    # ---- the socket
+    # ---- the session
 
     def _connect(self) -> None:
         here = self._here
         options = here.options(self.name)
         self.failure = None
-        self._ready = asyncio.get_running_loop().create_future()
-        self._ready.add_done_callback(_look_at)
-        api_key = self._api_key or options.api_key
-        if not api_key:
-            self._ended(missing_key(self.name))
+        self._link.begin()
+        if not self._key:
+            self.lost(missing_key(self.name))
             return
-        headers = {"Authorization": f"Bearer {api_key}"}
+        headers = {"Authorization": f"Bearer {self._key}"}
         if options.organization:
             headers["OpenAI-Organization"] = options.organization
         if options.project:
             headers["OpenAI-Project"] = options.project
         model = quote(self._model or options.model or MODEL, safe="")
-        self._connection = Connection(
-            here.open_socket(self.name),
-            websocket_url(self._base_url or options.base_url or BASE_URL, f"/realtime?model={model}"),
-            headers,
-            opened=lambda: None,  # an update before `session.created` may be ignored
-            receive=self._receive,
-            ended=self._ended,
-        )
+        url = websocket_url(self._base_url or options.base_url or BASE_URL, f"/realtime?model={model}")
+        self._link.open(here.open_socket(self.name), url, headers)
+
+    @property
+    def _key(self) -> str:
+        return self._api_key or self._here.options(self.name).api_key
 
     @property
     def _here(self) -> Surroundings:
@@ -294,20 +242,8 @@ class OpenAIRealtime:
             raise LocalProtocolError("OpenAIRealtime is used outside its `async with`")
         return self._surroundings
 
-    def _leave_socket(self) -> None:
-        """Let the socket close in the background."""
-        self._is_set_up = False
-        self._stop_probe()
-        if self._connection is not None:
-            task = asyncio.create_task(self._connection.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-            self._connection = None
-
-    def _ended(self, how: Close | ProviderError) -> None:
-        self._connection = None
-        self._is_set_up = False
-        self._stop_probe()
+    def lost(self, how: Close | ProviderError) -> None:
+        """The link to the session is gone."""
         if isinstance(how, ProviderError):
             self._fail(str(how).removeprefix(f"{self.name}: "), how.status)
             return
@@ -316,66 +252,24 @@ class OpenAIRealtime:
         self._fail(f"the socket was closed: {how.code} {how.reason}".rstrip(), status)
 
     def _fail(self, text: str, status: int | None) -> None:
-        reason = explain(self.name, status, text)
+        """The session cannot be used."""
+        reason = explain(self.name, status, text, secret=self._key)
         self.failure = ProviderError(self.name, reason.removeprefix("openai: "), status=status)
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(self.failure)
+        self._link.fail(self.failure)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
-
-    def _put(self, frame: str) -> None:
-        """Send now, or as soon as the session is set up."""
-        if self._is_set_up and self._connection is not None:
-            self._connection.send(frame)
-        else:
-            self._unsent.append(frame)
-
-    def _declare(self, keys: Keys) -> None:
-        """Change the session, and remember it for the next one."""
-        merge(self._session, keys)
-        if self._is_set_up:
-            self.send("session.update", session={"type": "realtime", **keys})
 
     def _send_requests(self, requests: Sequence[Request]) -> None:
         for request in requests:
-            self._put(json.dumps(request.frame(), ensure_ascii=False))
+            self._link.send(**request.frame())
 
     # ---- frames of the server
 
-    def _receive(self, frame: Mapping[str, Any]) -> None:
+    def take_frame(self, frame: Mapping[str, Any]) -> None:
+        """Tell of a frame under its name on the wire; then do what it asks for."""
         kind = str(frame.get("type", ""))
-        self._uplink.answered()
-        self._stop_probe()
         self._here.publish(ProviderEvent(provider=self.name, type=kind, data=frame))
-        handler = self._handlers.get(kind)
-        if handler is not None and self._connection is not None:
+        if handler := self._handlers.get(kind):
             handler(frame)
-
-    def _stop_probe(self) -> None:
-        if self._probe is not None:
-            self._probe.cancel()
-            self._probe = None
-
-    def _on_session_created(self, frame: Mapping[str, Any]) -> None:
-        if self._connection is not None and not self._is_set_up:
-            setup = {"type": "session.update", "event_id": _SETUP, "session": self._session}
-            self._connection.send(json.dumps(setup, ensure_ascii=False))
-
-    def _on_session_updated(self, frame: Mapping[str, Any]) -> None:
-        """The first one: give the session what it has to know, then what was asked for meanwhile."""
-        if self._is_set_up:
-            return
-        self._is_set_up = True
-        waiting, self._unsent = self._unsent, []
-        created = {_item_of(frame) for frame in waiting}
-        for item in self._history.again():
-            if item["id"] not in created:
-                self.send("conversation.item.create", item=item)
-        for text in waiting:
-            self._put(text)
-        for audio in self._uplink.kept:
-            self._put(append_frame(audio))
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
 
     def _on_error(self, frame: Mapping[str, Any]) -> None:
         """Most errors leave the session usable; the code decides (see `_STATUSES` and `_HARMLESS`)."""
@@ -386,18 +280,16 @@ class OpenAIRealtime:
         if code == "conversation_already_has_active_response":
             number = event_id.removeprefix("response-")
             self._send_requests(self._responses.refused(int(number)) if number.isdigit() else [])
-        elif event_id == _SETUP:
-            self._leave_socket()
+        elif event_id == SETUP:
             self._fail(f"the session was refused: {text}", 400)
         elif code in _STATUSES:
-            self._leave_socket()
             self._fail(text, _STATUSES[code])
-        elif code not in _HARMLESS and event_id != _PROBE:
+        elif code not in _HARMLESS and event_id != PROBE:
             self._here.publish(Notice(text=f"openai: {text}"))
 
     def _on_speech_started(self, frame: Mapping[str, Any]) -> None:
         """The caller has the word: what was being answered is dead; the server stops it itself if it was told to."""
-        detection = self._session["audio"]["input"].get("turn_detection") or {}
+        detection = self._link.session["audio"]["input"].get("turn_detection") or {}
         self._responses.interrupt(forget_waiting=bool(detection.get("create_response", True)))
         if self._responses.active and not detection.get("interrupt_response", True):
             self.send("response.cancel", response_id=self._responses.active)
@@ -407,7 +299,7 @@ class OpenAIRealtime:
         self._here.publish(SpeechEnded(provider=self.name))
 
     def _on_committed(self, frame: Mapping[str, Any]) -> None:
-        self._uplink.forget()
+        self._link.turn_taken()
 
     def _on_item_added(self, frame: Mapping[str, Any]) -> None:
         self._take_item(frame, done=False)
@@ -480,8 +372,10 @@ class OpenAIRealtime:
     def _take_failure(self, response: Mapping[str, Any]) -> None:
         error = _object(_object(response, "status_details"), "error")
         code = str(error.get("code") or "")
-        text = str(error.get("message") or code or "without words")
-        self._fail(f"an answer failed: {text}", _STATUSES.get(code))
+        status = _STATUSES.get(code)
+        text = f"an answer failed: {error.get('message') or code or 'without words'}"
+        reason = explain(self.name, status, text, secret=self._key)
+        self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
 
     def _send_results(self) -> None:
         """Send the results of tools once no response runs; ask for the next response when one has all of its."""
@@ -509,15 +403,3 @@ def _arguments(text: object) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     return arguments if isinstance(arguments, dict) else None
-
-
-def _item_of(frame: str) -> str:
-    """The id of the item that a waiting frame creates; empty for other frames."""
-    fields = json.loads(frame)
-    return str(_object(fields, "item").get("id") or "") if fields["type"] == "conversation.item.create" else ""
-
-
-def _look_at(ready: "asyncio.Future[None]") -> None:
-    """Whoever awaits `ready` gets the exception; that nobody does is no fault."""
-    if not ready.cancelled():
-        ready.exception()

@@ -11,8 +11,13 @@ _CURES = {
 }
 
 
-def explain(provider: str, status: int | None, message: str) -> str:
-    """Return one sentence for the operator: the likely cause and cure by `status`, then the provider's own words."""
+def explain(provider: str, status: int | None, message: str, *, secret: str = "") -> str:
+    """Return one sentence for the operator: the likely cause and cure by `status`, then the provider's own words.
+
+    A provider may quote the key that it refuses; `secret` is taken out.
+    """
+    if secret:
+        message = message.replace(secret, "[key]")
     cure = _CURES.get(status or 0)
     if cure is None:
         return f"{provider}: {message}"

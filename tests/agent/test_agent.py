@@ -3,8 +3,8 @@
 import asyncio
 
 from sipagent.agent.agent import Agent
-from sipagent.events import CallerSaid, DigitReceived, MediaEnded, MediaStarted, ToolCall
-from sipagent.testing.providers import ScriptedOpenAI, ToolUse
+from sipagent.events import CallerSaid, DigitReceived, HoldChanged, MediaEnded, MediaStarted, ToolCall
+from sipagent.testing.providers import ScriptedOpenAI, Silence, ToolUse
 from tests.agent.stage import CLIPS, MakeStage, Stage, longest_silence
 
 HELLO = "Hello! How can I help today?"
@@ -243,3 +243,20 @@ def test_the_caller_takes_the_farewell_back_in_time(stage: MakeStage) -> None:
 
     assert played.said[-1].heard_text == "Yes?"
     assert played.call.hung_up_at is None
+
+
+def test_on_hold_nobody_loses_patience(stage: MakeStage) -> None:
+    """The caller puts us on hold while we think, and hears the answer when he is back."""
+
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("What is the answer?")
+        await asyncio.sleep(2)
+        stage.call.publish(HoldChanged(held=True))
+        await asyncio.sleep(20)
+        assert len(stage.openai.connections) == 1
+        stage.call.publish(HoldChanged(held=False))
+
+    played = stage(Agent(), openai=ScriptedOpenAI(Silence(), "Forty-two.")).play(script, seconds=60)
+
+    assert played.clip_times(CLIPS.one_moment)[0] > 25
+    assert [said.heard_text for said in played.said] == ["Forty-two."]

@@ -1,6 +1,7 @@
 """WebSocketFrames against a real server on loopback: opening, refusals, closing, broken and stuck connections."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -95,6 +96,37 @@ async def test_a_refused_upgrade_has_its_status_and_no_secret(status: int) -> No
     assert refused.value.status == status
     assert "sk-secret" not in str(refused.value)
     assert refused.value.__cause__ is None, "a chained error would print the request"
+
+
+@on_a_loop
+async def test_a_redirect_is_a_refusal() -> None:
+    def redirect(connection: ServerConnection, request: Request) -> Response:
+        response = connection.respond(HTTPStatus.FOUND, "")
+        response.headers["Location"] = "ws://127.0.0.1:9/elsewhere"
+        return response
+
+    async with server(echo, process_request=redirect) as url:
+        with pytest.raises(ProviderError) as refused:
+            await WebSocketFrames("openai").open(url, SECRET)
+
+    assert refused.value.status == 302
+
+
+def test_nothing_secret_is_logged_even_when_everything_is(caplog: pytest.LogCaptureFixture) -> None:
+    @on_a_loop
+    async def talk() -> None:
+        async with server(echo, logger=logging.getLogger("server")) as url:
+            socket = WebSocketFrames("openai")
+            await socket.open(url, SECRET)
+            socket.send("sk-secret")
+            async for _ in socket.frames():
+                await socket.close()
+
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.WARNING, logger="server")
+    talk()
+
+    assert "sk-secret" not in caplog.text
 
 
 @on_a_loop

@@ -273,14 +273,17 @@ def test_cancelling_nothing_is_no_error() -> None:
     assert not call.of(Notice)
 
 
-def test_a_failed_response_is_a_failure() -> None:
+def test_a_failed_response_is_a_failure_and_the_session_goes_on() -> None:
     async def script(call: ScriptedCall) -> None:
         async with OpenAIRealtime() as ai:
             ai.create_response()
             await asyncio.sleep(1)
+            ai.create_response()
+            await asyncio.sleep(1)
 
-    call = play(ScriptedOpenAI(Failure("inference_rate_limit_exceeded", "Slow down.")), script)
+    call = play(ScriptedOpenAI(Failure("inference_rate_limit_exceeded", "Slow down."), "Here I am."), script)
 
+    assert call.of(TextDone)[0].text == "Here I am."
     assert call.of(ProviderFailed)[0].reason == "openai: an answer failed: Slow down."
     assert call.of(ProviderFailed)[0].status is None, "worth another attempt"
 
@@ -406,6 +409,18 @@ def test_how_the_server_ends(code: int, reason: str, status: int | None, words: 
     assert (closed.code, closed.clean) == (code, code != 1006)
     assert failed.status == status
     assert words in failed.reason
+
+
+def test_a_key_that_the_server_quotes_is_taken_out() -> None:
+    async def script(call: ScriptedCall) -> None:
+        async with OpenAIRealtime():
+            await asyncio.sleep(1)
+
+    fault = Fault(close_after=1, code=3000, reason="invalid_api_key: sk-scripted is wrong")
+    call = play(ScriptedOpenAI(faults=[fault]), script)
+
+    assert "[key] is wrong" in call.of(ProviderFailed)[0].reason
+    assert "sk-scripted" not in call.of(ProviderFailed)[0].reason
 
 
 def test_our_own_close_is_no_failure() -> None:
