@@ -72,5 +72,6 @@ async def _perform(capture: Capture, agent: Agent | Scenario | None, record: boo
         if capture.clips:
             phone.clips = of_note(capture.clips)
         phone.answer_with(agent)
+        stage.stop = phone.end_calls
         await stage.over.wait()
         return tuple(kept.records), stage  # a call that its journal does not end is ended without comparison

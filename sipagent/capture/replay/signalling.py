@@ -1,5 +1,6 @@
-"""The SIP side of a replay: datagrams come from the capture, and go nowhere."""
+"""The SIP side of a replay: datagrams come from the capture, and go nowhere. Beside it stands a kind registrar."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,11 +49,20 @@ class PlayedEndpoint:
         return Flow(transport=Transport.UDP, local=self._contact or self._local, remote=remote)
 
     def send(self, data: bytes, flow: Flow) -> None:
-        """Send into the void."""
+        """Send into the void; only the registrar answers, and what it was asked is granted."""
+        if data.startswith(b"REGISTER "):
+            asyncio.get_running_loop().call_soon(lambda: self._receive(_granted(data), flow))
 
     def close(self) -> None:
         """Hear nothing more."""
         self._receive = lambda data, flow: None
+
+
+def _granted(request: bytes) -> bytes:
+    """Return the 200 to a REGISTER of ours: what must be copied (RFC 3261 section 8.2.6.2), and its bindings."""
+    copied = ("via:", "from:", "to:", "call-id:", "cseq:", "contact:", "expires:")
+    lines = [line for line in request.decode().split("\r\n") if line.lower().startswith(copied)]
+    return "\r\n".join(["SIP/2.0 200 OK", *lines, "Content-Length: 0", "", ""]).encode()
 
 
 def _address(written: str) -> Address:

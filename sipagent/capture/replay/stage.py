@@ -5,6 +5,7 @@
                    ├─ id     ─► what `ids` draws, in the order of each kind
                    ├─ sip    ─► the endpoint's receiver
                    ├─ open, refused, frame, close ─► the providers' sockets
+                   ├─ stopped ─► the phone is put away, as it was then
                    ├─ tool   ─► the result of a tool, which is not run
                    └─ tick   ─► Media.tick with the same commands and arrivals, and its events to the leg
 
@@ -38,6 +39,8 @@ class Stage:
         self._plane = PlayedPlane(capture, record=record)
         self._providers = PlayedProviders()
         self._tools = PlayedTools()
+        self.stop: Callable[[], None] = lambda: None
+        """Called where the phone was put away in the middle of the call."""
         self.over = asyncio.Event()
         """The whole journal has been played."""
 
@@ -82,6 +85,8 @@ class Stage:
                 return lambda: self._endpoint.play(datagram, data)
             case "open" | "refused" | "frame" | "close":
                 return lambda: self._providers.play(record.kind, data)
+            case "stopped":
+                return lambda: self.stop()
             case "tool":
                 return lambda: self._tools.play(data)
             case "tick":

@@ -12,17 +12,20 @@ from sipagent.agent.interfaces import Close, surroundings
 from sipagent.call import InboundCall, OutboundCall
 from sipagent.capture import journal
 from sipagent.capture.bundle import Bundle, BundleWriter, header_record
+from sipagent.capture.configuration import Sections, portable
 from sipagent.capture.replay.run import replay
+from sipagent.config import load_text
 from sipagent.errors import CallFailed, CaptureError
 from sipagent.events import DigitReceived
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
 from sipagent.recorder import Recorder
 from sipagent.testing.clock import run
-from sipagent.testing.network import Network
+from sipagent.testing.network import HostPort, Network
 from sipagent.testing.world import world_in_memory
 
 AGENT, CALLER = "10.0.0.1", "10.0.0.2"
+REGISTRAR_COPIES = {"Via", "From", "To", "Call-ID", "CSeq", "Contact", "Expires"}
 
 
 async def echo(incoming: InboundCall) -> None:
@@ -111,18 +114,23 @@ async def ponder(incoming: InboundCall) -> None:
     await asyncio.sleep(60)
 
 
+def tap_to(path: Path, configuration: Sections | None = None) -> Callable[[str], BundleWriter]:
+    """Return what makes the tap of the only call."""
+
+    def tap(call_id: str) -> BundleWriter:
+        now = asyncio.get_running_loop().time()
+        return BundleWriter(Bundle(path), header_record(call_id, now, epoch=0.0, configuration=configuration or {}))
+
+    return tap
+
+
 def captured(path: Path, scenario: Scenario, behave: Callable[[OutboundCall], Awaitable[None]] = chat) -> Path:
     """Have a caller ring a phone that answers with `scenario`; return where the call was captured."""
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
         network = Network(delay=0.01, jitter=0.015, loss=0.02, seed=5)
-
-        def tap(call_id: str) -> BundleWriter:
-            return BundleWriter(Bundle(path), header_record(call_id, loop.time(), epoch=0.0, configuration={}))
-
         async with (
-            Softphone(world=world_in_memory(network, AGENT, sockets={"oracle": Oracle}), tap=tap) as phone,
+            Softphone(world=world_in_memory(network, AGENT, sockets={"oracle": Oracle}), tap=tap_to(path)) as phone,
             Softphone(world=world_in_memory(network, CALLER)) as caller,
         ):
             phone.answer_with(scenario)
@@ -220,6 +228,55 @@ async def greet_and_record(incoming: InboundCall) -> None:
     call.speak(bytes(range(200)) * 40, marks=((8000, "end"),))
     await asyncio.sleep(2)
     call.hang_up()
+
+
+def test_a_call_that_ends_because_the_phone_is_put_away_replays(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network(delay=0.01)
+        async with (
+            Softphone(world=world_in_memory(network, CALLER)) as caller,
+            Softphone(world=world_in_memory(network, AGENT), tap=tap_to(tmp_path / "call")) as phone,
+        ):
+            phone.answer_with(echo)
+            await (await caller.call_directly(f"sip:agent@{AGENT}")).answered()
+            await asyncio.sleep(1)
+
+    run(main(), start=1000.0)
+    result = replay(tmp_path / "call", echo)
+    assert result.compare().equal
+    assert result.departures[-1].kind == "rtcp"
+    assert any(record.data.get("text", "").startswith("BYE ") for record in result.departures)
+
+
+def test_a_call_to_a_registered_account_replays_with_the_contact_that_was_called(tmp_path: Path) -> None:
+    office = load_text(f"[account office]\nregistrar = sip:{CALLER}:5070\nusername = 6001\npassword = hunter22\n", {})
+    contacts: list[str] = []
+
+    async def main() -> None:
+        network = Network(delay=0.01)
+
+        def register(data: bytes, source: HostPort) -> None:
+            _, *lines = data.decode().split("\r\n")
+            contacts.extend(line[len("Contact: <") : -1] for line in lines if line.startswith("Contact: <"))
+            answer = [line for line in lines if line.partition(":")[0] in REGISTRAR_COPIES]
+            registrar.send("\r\n".join(["SIP/2.0 200 OK", *answer, "", ""]).encode(), source)
+
+        registrar = network.bind(CALLER, 5070, register)
+        tap = tap_to(tmp_path / "call", portable(office))
+        async with (
+            Softphone(world=world_in_memory(network, CALLER)) as caller,
+            Softphone(configuration=office, world=world_in_memory(network, AGENT), tap=tap) as phone,
+        ):
+            phone.answer_with(greet)
+            await asyncio.sleep(1)
+            await chat(await caller.call_directly(contacts[0]))
+            await phone.idle(40)
+
+    run(main(), start=1000.0)
+    result = replay(tmp_path / "call", greet)
+    assert str(result.compare()).startswith("equal: ")
+    assert any(f"Contact: <{contacts[0]}>" in record.data.get("text", "") for record in result.departures)
+    assert b"hunter22" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_a_recorded_call_replays_equal_and_its_recording_is_left_alone(
