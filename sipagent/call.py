@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+from sipagent import events
 from sipagent.agent.interfaces import Cleared, Hearer, Listener, Source, Speaker
 from sipagent.errors import CallFailed, LocalProtocolError
 from sipagent.events import (
@@ -151,8 +152,8 @@ class Call:
     async def events(self, *units: object) -> AsyncIterator[Event]:
         """Iterate over the call's events; ends when the call ends, or one of the providers in `units`."""
         names = {getattr(unit, "name", "") for unit in units}
-        async with contextlib.aclosing(self._stream.subscribe()) as events:
-            async for event in events:
+        async with contextlib.aclosing(self._stream.subscribe()) as stream:
+            async for event in stream:
                 yield event
                 if isinstance(event, ProviderClosed | ProviderFailed) and event.provider in names:
                     return
@@ -340,10 +341,10 @@ class OutboundCall:
             self.take_refusal(488, "the answer has nothing that we can speak")
 
     def take_refusal(self, code: int, reason: str) -> None:
-        """A final failure came."""
-        if not self._outcome.done():
-            self._outcome.set_exception(CallFailed(code, reason))
-            self._outcome.exception()  # nobody need be waiting
+        """A final failure came, or we took the call back."""
+        self._outcome.set_exception(CallFailed(code, reason))
+        self._outcome.exception()  # nobody need be waiting
+        self._call.publish(events.CallFailed(code=code, reason=reason))
 
 
 def connect_media(a: Call, b: Call) -> None:

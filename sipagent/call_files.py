@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class CallFiles:
-    """Names calls by the time of day and their Call-ID: `20261120-104455-a84b4c76e667`. `wall` is seconds since 1970."""
+    """Names calls by time and Call-ID: `20261120-104455-a84b4c76e667`. `wall` gives the seconds since 1970."""
 
     def __init__(self, directory: Path, *, wall: Callable[[], float] = time.time) -> None:
         self.directory = directory

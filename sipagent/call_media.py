@@ -1,6 +1,8 @@
 """The RTP of one call as its Line sees it: a media leg, what SDP says of it, and a recorder beside it."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 from sipagent.agent.interfaces import Listener
@@ -21,15 +23,21 @@ class LegMedia:
         """Who is told what happens on the leg, the tape excepted."""
         self._make_recorder = make_recorder
         self._recorder: Recorder | None = None
+        self._end: asyncio.Future[Future[None] | None] = asyncio.get_running_loop().create_future()
 
     def take(self, event: MediaEvent) -> None:
         """An event of the leg: tape is the recorder's, and the end of the leg its end."""
         if isinstance(event, Tape) and self._recorder is not None:
             self._recorder.write(event)
             return
-        if isinstance(event, LegClosed) and self._recorder is not None:
-            self._recorder.close()
+        if isinstance(event, LegClosed):
+            self._end.set_result(self._recorder.close() if self._recorder is not None else None)
         self.watch(event)
+
+    async def ended(self) -> None:
+        """Wait until the leg is closed, and what was recorded is on disk."""
+        if (written := await asyncio.shield(self._end)) is not None:
+            await asyncio.get_running_loop().run_in_executor(None, written.result)
 
     @property
     def encoding(self) -> str:

@@ -120,5 +120,5 @@ def identity_of(account: Account) -> Identity:
 
 
 def _route(proxy: str) -> str:
-    """Return the Route value of an outbound proxy, a loose router unless it says otherwise (RFC 3261 section 19.1.1)."""
+    """Return the Route value of an outbound proxy: a loose router, as all are by now (RFC 3261 section 19.1.1)."""
     return f"<{proxy}>" if ";lr" in proxy.lower() else f"<{proxy};lr>"

@@ -1,7 +1,7 @@
 """The errors that sipagent raises, as one tree.
 
     SipagentError
-     ├── ConfigurationError     sip.conf, environment or arguments are wrong; says where and what to write instead (exit 2)
+     ├── ConfigurationError     sip.conf, environment or arguments are wrong; says where, and what to write (exit 2)
      ├── LocalProtocolError     our own caller broke a rule of the protocol machine; names the state and the input
      ├── NotAcceptable          an offer has nothing we can speak (SIP 488)
      ├── CallFailed             a call could not be set up, or broke; carries the SIP code and reason

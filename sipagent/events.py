@@ -107,7 +107,7 @@ class MediaStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaEnded(Event):
-    """A stream has had nothing left to play for one second, or was stopped. `duration` is the played time in seconds."""
+    """A stream had nothing left to play for a second, or was stopped. `duration` is the time it played, in seconds."""
 
     source: str
     tag: str = ""

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-
 from typing import Any
 
 from sipagent.audio import g711
@@ -26,16 +25,18 @@ APOLOGY = 8.0
 async def perform(scenario: Scenario, incoming: InboundCall, call: Call, apology: bytes) -> None:
     """Run `scenario` to its end, and end the call with it.
 
-    What it raises is logged once, with the call; before the answer the caller gets 480, after it the
-    apology (PCMU) and BYE. A scenario still running when the call is over has GRACE seconds, then it is cancelled.
+    What it, or a handler of its, raises is logged once, with the call; before the answer the caller gets 480, after it
+    the apology (PCMU) and BYE. A scenario still running when the call is over has GRACE seconds, then it is cancelled.
     """
-    work = asyncio.ensure_future(scenario(incoming))
-    over = asyncio.ensure_future(call.disconnected())
+    work = asyncio.create_task(_follow(scenario, incoming))
+    over = asyncio.create_task(call.disconnected())
     try:
         waits: set[asyncio.Future[Any]] = {work, over, call.broken}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if call.is_over and not work.done():
+        if call.is_over:
             await asyncio.wait({work}, timeout=GRACE)
+        work.cancel()
+        await asyncio.wait({work}, timeout=GRACE)
         error = _error_of(work, call)
         if error is not None:
             _tell(error, call)
@@ -48,7 +49,12 @@ async def perform(scenario: Scenario, incoming: InboundCall, call: Call, apology
         call.hang_up()
 
 
-def _error_of(work: "asyncio.Future[None]", call: Call) -> BaseException | None:
+async def _follow(scenario: Scenario, incoming: InboundCall) -> None:
+    """Run the scenario; one that is no coroutine function fails here, like any other mistake of its."""
+    await scenario(incoming)
+
+
+def _error_of(work: "asyncio.Task[None]", call: Call) -> BaseException | None:
     if call.broken.done():
         return call.broken.result()
     if not work.done() or work.cancelled():

@@ -7,10 +7,9 @@ Nothing that happens in one call ends another, or the phone.
 """
 
 import asyncio
-import contextlib
 import contextvars
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -65,13 +64,13 @@ PLAYABLE = ("PCMU", "PCMA")
 
 @dataclass(slots=True, kw_only=True)
 class Active:
-    """One call in progress; it is gone when its media leg is closed."""
+    """One call, from its INVITE until it is over and nothing of it runs any more."""
 
     call: Call
     line: Line
     media: LegMedia
     outbound: OutboundCall | None = None
-    scenario: "asyncio.Task[None] | None" = None
+    life: "asyncio.Task[None] | None" = None
 
 
 class Softphone:
@@ -100,11 +99,10 @@ class Softphone:
         self._given_world = world
         self._taps = Taps(tap, trace)
         self._recording = recording
-        self._calls: dict[str, Active] = {}
+        self._calls: dict[InviteSession, Active] = {}
         self._watchers: list[Callable[[Stamped], None]] = []
         self._scenarios: Mapping[str, Scenario] = {}
         self._closing = False
-        self._emptied = asyncio.Event()
 
     # ---- life
 
@@ -128,11 +126,11 @@ class Softphone:
 
     async def __aexit__(self, *exception: object) -> None:
         """End every call with BYE, un-register, give every port back."""
-        self._closing = True
-        for active in self._calls.values():
-            active.call.hang_up("the phone is put away")
+        self.end_calls()
         await asyncio.gather(*(enrolment.close(PATIENCE) for enrolment in self._enrolments))
-        await self.idle(PATIENCE)
+        if not await self.idle(PATIENCE):
+            for life in self._lives():
+                life.cancel()
         self._driver.close()
         self._endpoint.close()
         self._world.media.close()
@@ -162,6 +160,8 @@ class Softphone:
     def _scenario(self, agent: Agent | Scenario | None, section: AgentSection) -> Scenario:
         if agent is None or isinstance(agent, Agent):
             return scenario_of(section, lambda: self.clips, agent)
+        if not callable(agent):
+            raise TypeError(f"calls are answered by an Agent or by an async function of the call, not by {agent!r}")
         return agent
 
     async def render_clips(self) -> None:
@@ -170,16 +170,25 @@ class Softphone:
         context.run(surroundings.set, self._surroundings_of(None))
         self.clips = await self._loop.create_task(render_clips(), context=context)
 
+    def end_calls(self) -> None:
+        """Hang up on everybody, and take no more calls."""
+        self._closing = True
+        for active in self._calls.values():
+            self._note(active.call.call_id, "stopped", {})
+            active.call.hang_up("the phone is put away")
+
     def stop_answering(self) -> None:
         """Take no more calls; those that stand go on."""
         self._closing = True
 
     async def idle(self, patience: float) -> bool:
-        """Wait until no call is left, `patience` seconds at most; tell whether that is so."""
-        self._emptied.set() if not self._calls else self._emptied.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._emptied.wait(), patience)
+        """Wait `patience` seconds at most until nothing of any call is left, recordings included; tell whether so."""
+        if lives := self._lives():
+            await asyncio.wait(lives, timeout=patience)
         return not self._calls
+
+    def _lives(self) -> "list[asyncio.Task[None]]":
+        return [active.life for active in self._calls.values() if active.life is not None]
 
     def watch(self, watcher: Callable[[Stamped], None]) -> None:
         """Call `watcher` with every event of the phone and of all its calls."""
@@ -210,13 +219,16 @@ class Softphone:
         """
         for enrolment in self._enrolments:
             if enrolment.flow is not None and account in ("", enrolment.account.name):
-                uri = Uri.parse(target if ":" in target else f"sip:{target}@{enrolment.registrar.host}")
+                uri = _target(target if ":" in target else f"sip:{target}@{enrolment.registrar.host}")
                 return self._dial(uri, enrolment.identity, enrolment.flow)
         raise ConfigurationError(f"cannot call {target}: no account is registered that could")
 
     async def call_directly(self, target: str, *, sender: str = ANONYMOUS) -> OutboundCall:
-        """Ring a SIP URI at its own host, without any account: `sip:6001@192.0.2.1:5060`."""
-        uri = Uri.parse(target)
+        """Ring a SIP URI at its own host, without any account: `sip:6001@192.0.2.1:5060`.
+
+        Raises ConfigurationError for what is no such URI or has no address, NoPortFree where no port is left.
+        """
+        uri = _target(target)
         addresses = await self._world.resolve(uri.host, uri.port or SIP_PORT)
         return self._dial(uri, Identity(uri=Uri.parse(sender)), self._endpoint.flow_to(addresses[0]))
 
@@ -228,6 +240,7 @@ class Softphone:
         )
         active = self._begin(Line(session, media, self._driver, description, offer=offer), media)
         active.outbound = OutboundCall(active.call, active.line)
+        active.life = self._loop.create_task(self._see_through(active))
         self._driver.transmit()
         return active.outbound
 
@@ -267,7 +280,7 @@ class Softphone:
                 self._publish("", CallerRefused(source=str(source), cure=cure))
             case sip.Send():
                 raise AssertionError("the driver sends")
-            case _ if active := self._calls.get(output.session.call_id):
+            case _ if active := self._calls.get(output.session):
                 self._call_progressed(active, output)
 
     def _call_progressed(self, active: Active, output: sip.Output) -> None:
@@ -281,6 +294,9 @@ class Softphone:
             case sip.Refused(code=code, reason=reason) if active.outbound:
                 active.outbound.take_refusal(code, reason)
                 active.call.take_end(by="caller", reason=f"{code} {reason}")
+            case sip.Cancelled() if active.outbound:
+                active.outbound.take_refusal(487, "cancelled")
+                active.call.take_end(by="us", reason="cancelled")
             case sip.Cancelled():
                 active.call.take_end(by="caller", reason="the caller gave up")
             case sip.Ended(by=by, reason=reason):
@@ -290,7 +306,7 @@ class Softphone:
         scenario = self._scenarios.get(session.account) or self._scenarios.get("")
         if scenario is None or self._closing:
             session.reject(480, self._driver.now())
-        elif len(self._calls) >= self.configuration.general.max_calls:
+        elif sum(not active.call.is_over for active in self._calls.values()) >= self.configuration.general.max_calls:
             session.reject(486, self._driver.now())
         else:
             self._taps.open(session.call_id)
@@ -317,8 +333,12 @@ class Softphone:
         except NotAcceptable as error:
             line.reject(488)
             call.take_end(by="us", reason=str(error))
-            return
-        self._perform(scenario, InboundCall(call, line), active)
+            active.life = self._loop.create_task(self._see_through(active))
+        else:
+            performance = perform(scenario, InboundCall(call, line), call, self.clips.apology)
+            context = contextvars.copy_context()
+            context.run(surroundings.set, self._surroundings_of(call))
+            active.life = self._loop.create_task(self._see_through(active, performance), context=context)
 
     def _registration(
         self, output: sip.RegistrationSucceeded | sip.RegistrationRefused | sip.RegistrationEnded
@@ -331,18 +351,21 @@ class Softphone:
 
     def _begin(self, line: Line, media: LegMedia) -> Active:
         call = Call(line)
-        active = self._calls[call.call_id] = Active(call=call, line=line, media=media)
+        active = self._calls[line.session] = Active(call=call, line=line, media=media)
         call.on(Event, lambda event: self._publish(call.call_id, event))
         media.watch = lambda event: self._media_happened(active, event)
         if self._recording is not None:
             call.record(self._recording(call.call_id))
         return active
 
-    def _perform(self, scenario: Scenario, incoming: InboundCall, active: Active) -> None:
-        context = contextvars.copy_context()
-        context.run(surroundings.set, self._surroundings_of(active.call))
-        performance = perform(scenario, incoming, active.call, self.clips.apology)
-        active.scenario = self._loop.create_task(performance, context=context)
+    async def _see_through(self, active: Active, performance: Coroutine[Any, Any, None] | None = None) -> None:
+        """Wait for the end of all that a call has: scenario, media, recording."""
+        try:
+            if performance is not None:
+                await performance
+            await active.media.ended()
+        finally:
+            del self._calls[active.line.session]
 
     def _surroundings_of(self, call: Call | None) -> Surroundings:
         """Return what the units of a call may know; without a call, of those that the phone itself uses."""
@@ -423,18 +446,23 @@ class Softphone:
                 log.error("call %s: its media failed\n%s", call.call_id, text)
                 call.hang_up("its media failed")
             case LegClosed():
-                self._forget(call)
-
-    def _forget(self, call: Call) -> None:
-        del self._calls[call.call_id]
-        self._taps.close(call.call_id)
-        if not self._calls:
-            self._emptied.set()
+                self._taps.close(call.call_id)
 
     def _publish(self, call_id: str, event: Event) -> None:
         stamped = Stamped(time=self._loop.time(), call_id=call_id, event=event)
         for watcher in self._watchers:
             watcher(stamped)
+
+
+def _target(text: str) -> Uri:
+    """Read whom to call. Raises ConfigurationError."""
+    try:
+        uri = Uri.parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"nobody can be called at {text}: {error}") from error
+    if not uri.is_sip:
+        raise ConfigurationError(f"nobody can be called at {text}: write sip:6001@192.0.2.1")
+    return uri
 
 
 def _admission_of(configuration: Configuration) -> Admission:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from sipagent.agent.agent import Agent
 from sipagent.call_files import CallFiles
-from sipagent.capture.bundle import Captures
+from sipagent.capture.writer import Captures
 from sipagent.capture.configuration import portable
 from sipagent.config import AgentSection, Configuration, load
 from sipagent.config.keys import PROVIDERS, require_keys
@@ -118,7 +118,7 @@ async def answering(
 
 
 def with_local(configuration: Configuration, servers: LocalServers) -> Configuration:
-    """Return the configuration with the servers of this machine in the providers' place, and a greeting that says so."""
+    """Return the configuration with servers of this machine in the providers' place, and a greeting that says so."""
     openai, cartesia, agents = configuration.openai, configuration.cartesia, dict(configuration.agents)
     if servers.openai_url:
         openai = replace(openai, base_url=servers.openai_url, api_key=API_KEY)

@@ -115,6 +115,9 @@ class Handset:
         kind = ("Content-Type: application/sdp",) if body else ()
         self._send(answer(invite, code, headers=(*headers, *kind), body=body))
 
+    def take(self, message: Request) -> None:
+        """Do more with a request than any handset does: for registrars."""
+
     # ---- what came
 
     def codes(self, method: str = "INVITE", cseq: int | None = None) -> list[int]:
@@ -220,6 +223,7 @@ class Handset:
 
     def _take_request(self, message: Request) -> None:
         self.requests.append(message)
+        self.take(message)
         if message.method in ("BYE", "CANCEL"):
             self.answers(200, message)
         if message.method == "BYE" and self.hung_up_at is None:
@@ -257,6 +261,10 @@ class Exchange:
         rtp_timeout: float = 60.0,
     ) -> None:
         self.network = Network()
+        self.handset_type: type[Handset] = Handset
+        self.prepare: Callable[[Handset], None] = lambda handset: None
+        """Called before the phone is there to ring."""
+        self.put_away_at = 0.0
         self.events: list[Stamped] = []
         self.phone: Softphone
         self.handset: Handset
@@ -273,7 +281,8 @@ class Exchange:
         return self
 
     async def _tell(self, story: "Callable[[Exchange], Awaitable[None]]") -> None:
-        self.handset = Handset(self.network)
+        self.handset = self.handset_type(self.network)
+        self.prepare(self.handset)
         media = TickedMedia(self.network, ports=self._ports, rtp_timeout=self._rtp_timeout)
         world = replace(world_in_memory(self.network, PHONE, sockets=self._sockets), media=media)
         async with Softphone(*self._accounts, configuration=self._configuration, world=world) as self.phone:
@@ -281,6 +290,7 @@ class Exchange:
             if self._scenario is not None:
                 self.phone.answer_with(self._scenario)
             await story(self)
+        self.put_away_at = self.now
         await asyncio.sleep(0.1)
         assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs on"
         silent_since = len(self.network.sent)
