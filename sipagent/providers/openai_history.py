@@ -3,6 +3,7 @@
 A session that ended cannot be resumed; a new one starts empty, so its items are created again from here.
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ class History:
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
         self._done: set[str] = set()
+        self._spoken: tuple[str, bytes] = ("", b"")
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._items
@@ -33,8 +35,14 @@ class History:
         if done:
             self._done.add(item_id)
 
+    def spoken(self, item_id: str, audio: bytes) -> None:
+        """The audio of the caller's latest turn, in the session's format."""
+        self._spoken = (item_id, audio)
+
     def transcribed(self, item_id: str, text: str) -> None:
         """The caller's words in an audio item are known."""
+        if item_id == self._spoken[0]:
+            self._spoken = ("", b"")
         if item_id in self._items:
             self._items[item_id]["heard"] = text
 
@@ -54,11 +62,27 @@ class History:
         return self._order[at - 1] if at else "root"
 
     def again(self) -> list[Item]:
-        """The finished items as a new session takes them, without untranscribed audio and tool calls never answered."""
-        items = [_creatable(self._items[item_id]) for item_id in self._order if item_id in self._done]
+        """The finished items as a new session takes them, without tool calls that were never answered.
+
+        The caller's turns are given as their words; the latest, when its words are not known yet, as its audio.
+        """
+        items = [self._creatable(self._items[item_id]) for item_id in self._order if item_id in self._done]
         known = [item for item in items if item is not None]
         answered = {item["call_id"] for item in known if item["type"] == "function_call_output"}
         return [item for item in known if item["type"] != "function_call" or item["call_id"] in answered]
+
+    def _creatable(self, item: Item) -> Item | None:
+        kind = item.get("type")
+        if kind == "function_call":
+            return {key: item[key] for key in ("id", "type", "call_id", "name", "arguments") if key in item}
+        if kind == "function_call_output":
+            return {key: item[key] for key in ("id", "type", "call_id", "output") if key in item}
+        item_id, text = str(item["id"]), item.get("heard") or _text(item.get("content"))
+        if kind != "message":
+            return None
+        if text:
+            return message(item_id, str(item.get("role", "user")), text)
+        return _audio_message(*self._spoken) if item_id == self._spoken[0] and self._spoken[1] else None
 
 
 def message(item_id: str, role: str, text: str) -> Item:
@@ -67,16 +91,9 @@ def message(item_id: str, role: str, text: str) -> Item:
     return {"id": item_id, "type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
-def _creatable(item: Item) -> Item | None:
-    kind = item.get("type")
-    if kind == "function_call":
-        return {key: item[key] for key in ("id", "type", "call_id", "name", "arguments") if key in item}
-    if kind == "function_call_output":
-        return {key: item[key] for key in ("id", "type", "call_id", "output") if key in item}
-    text = item.get("heard") or _text(item.get("content"))
-    if kind != "message" or not text:
-        return None
-    return message(str(item["id"]), str(item.get("role", "user")), text)
+def _audio_message(item_id: str, audio: bytes) -> Item:
+    part = {"type": "input_audio", "audio": base64.b64encode(audio).decode("ascii")}
+    return {"id": item_id, "type": "message", "role": "user", "content": [part]}
 
 
 def _text(content: object) -> str:

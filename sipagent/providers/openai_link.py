@@ -111,7 +111,7 @@ class RealtimeLink:
             return
         if encoding != self._encoding:
             self._encoding = encoding
-            self._uplink.forget()
+            self._uplink.take_turn()
             self.declare({"audio": {"input": format_of(encoding)}})
         self._uplink.take(audio)
         if self._is_set_up:
@@ -119,9 +119,13 @@ class RealtimeLink:
             if self._uplink.is_suspicious(asyncio.get_running_loop().time(), voiced=voiced):
                 self._ask_for_life()
 
-    def turn_taken(self) -> None:
-        """The server has made a turn of the audio so far."""
-        self._uplink.forget()
+    def speech_started(self) -> None:
+        """The server heard the caller begin to speak."""
+        self._uplink.speech_started()
+
+    def take_turn(self) -> bytes:
+        """The server has made a turn of the audio that was sent; return it."""
+        return self._uplink.take_turn()
 
     def _put(self, frame: str) -> None:
         if self._is_set_up and self._connection is not None:

@@ -289,6 +289,7 @@ class OpenAIRealtime:
 
     def _on_speech_started(self, frame: Mapping[str, Any]) -> None:
         """The caller has the word: what was being answered is dead; the server stops it itself if it was told to."""
+        self._link.speech_started()
         detection = self._link.session["audio"]["input"].get("turn_detection") or {}
         self._responses.interrupt(forget_waiting=bool(detection.get("create_response", True)))
         if self._responses.active and not detection.get("interrupt_response", True):
@@ -299,7 +300,8 @@ class OpenAIRealtime:
         self._here.publish(SpeechEnded(provider=self.name))
 
     def _on_committed(self, frame: Mapping[str, Any]) -> None:
-        self._link.turn_taken()
+        """The caller's turn is an item now. Until its transcript comes, only its audio tells what he said."""
+        self._history.spoken(str(frame.get("item_id") or ""), self._link.take_turn())
 
     def _on_item_added(self, frame: Mapping[str, Any]) -> None:
         self._take_item(frame, done=False)

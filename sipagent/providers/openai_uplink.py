@@ -4,8 +4,12 @@ import binascii
 from collections import deque
 from collections.abc import Iterable
 
-KEPT = 80_000
+KEPT = 10 * 8000
 """Bytes of G.711 (ten seconds) that a fresh session is given again."""
+KEPT_OF_SPEECH = 60 * 8000
+"""The same while the caller speaks: his turn shall be whole."""
+LEAD = 8000
+"""Bytes before the start of speech was told (it is told late) that belong to it."""
 SUSPICION = 1.5
 """Seconds after loud audio in which any frame of the server must come, or it is asked whether it still lives."""
 
@@ -26,24 +30,35 @@ class Uplink:
     def __init__(self) -> None:
         self._kept: deque[bytes] = deque()
         self._size = 0
+        self._limit = KEPT
         self._loud_since: float | None = None
 
     def take(self, audio: bytes) -> None:
         """Keep what is about to be sent."""
         self._kept.append(audio)
         self._size += len(audio)
-        while self._size > KEPT:
-            self._size -= len(self._kept.popleft())
+        self._keep(self._limit)
 
-    def forget(self) -> None:
-        """The server has made a turn of it, or it is of no use any more."""
-        self._kept.clear()
-        self._size = 0
+    def speech_started(self) -> None:
+        """The caller has begun to speak: what was before is of no use any more."""
+        self._keep(LEAD)
+        self._limit = KEPT_OF_SPEECH
+
+    def take_turn(self) -> bytes:
+        """The server has made a turn of what is kept: return it, and begin anew."""
+        turn = b"".join(self._kept)
+        self._limit = KEPT
+        self._keep(0)
+        return turn
 
     @property
     def kept(self) -> Iterable[bytes]:
         """The blocks that no turn was taken from, oldest first."""
         return tuple(self._kept)
+
+    def _keep(self, limit: int) -> None:
+        while self._size > limit:
+            self._size -= len(self._kept.popleft())
 
     def answered(self) -> None:
         """A frame came: the server lives."""

@@ -1,6 +1,7 @@
 """OpenAI Realtime: set-up, hearing, answers, interruption, repair, tools, errors. The SDK's types judge every frame."""
 
 import asyncio
+from base64 import b64decode
 
 import pytest
 
@@ -358,6 +359,32 @@ def test_a_fresh_session_is_given_the_conversation() -> None:
     kinds = [item.get("role") or item["type"] for item in openai.items]
     assert kinds == ["assistant", "user", "function_call", "function_call_output", "assistant", "assistant"]
     assert openai.items[1]["content"] == [{"type": "input_text", "text": "What time is it?"}]
+
+
+def test_a_turn_that_is_not_transcribed_yet_is_given_again_as_its_audio() -> None:
+    openai = ScriptedOpenAI(Failure(), "It left this morning.")
+
+    async def script(call: ScriptedCall) -> None:
+        async with OpenAIRealtime() as ai:
+            await ai.ready()
+            for _ in range(50):
+                ai.hear(b"before  " * 40, "pcmu", voiced=False)
+            openai.caller_starts()
+            await asyncio.sleep(0.1)
+            for _ in range(50):
+                ai.hear(b"question" * 40, "pcmu", voiced=True)
+            openai.caller_stops("Where is my parcel?")
+            await asyncio.sleep(0.35)
+            assert call.of(ProviderFailed), "before the transcript"
+            ai.reconnect()
+            ai.create_response()
+            await asyncio.sleep(1)
+
+    call = play(openai, script)
+
+    user, assistant = openai.items
+    assert b64decode(user["content"][0]["audio"]) == b"before  " * 1000 + b"question" * 2000
+    assert assistant["content"][0]["text"] == call.of(TextDone)[0].text == "It left this morning."
 
 
 # ---- tools
