@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from sipagent.agent.agent import Agent
 from sipagent.call_files import CallFiles
-from sipagent.capture.writer import Captures
 from sipagent.capture.configuration import portable
+from sipagent.capture.writer import Captures
 from sipagent.config import AgentSection, Configuration, load
 from sipagent.config.keys import PROVIDERS, require_keys
 from sipagent.config.limits import require_available

@@ -5,6 +5,7 @@ RFC 768, RFC 791, RFC 8200; link types as registered at https://www.tcpdump.org/
 
 import ipaddress
 import struct
+from functools import lru_cache
 
 from sipagent.sip.flow import Address
 
@@ -103,6 +104,7 @@ def _number(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 2], "big")
 
 
+@lru_cache(maxsize=1024)
 def _packed(host: str) -> bytes:
     return ipaddress.ip_address(host.partition("%")[0]).packed
 

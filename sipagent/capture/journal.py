@@ -20,6 +20,8 @@ from sipagent.errors import CaptureError
 
 VERSION = 1
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -31,8 +33,7 @@ class Record:
 
     def line(self) -> str:
         """Return the record as one line of JSON with its line end."""
-        content = {"t": self.time, "kind": self.kind, **self.data}
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n"
+        return _encode({"t": self.time, "kind": self.kind, **self.data}) + "\n"
 
 
 def read(path: Path) -> Iterator[Record]:

@@ -21,8 +21,9 @@ from typing import Self
 from sipagent.agent.agent import Agent
 from sipagent.audio import g711, tones
 from sipagent.call import Call
-from sipagent.capture.bundle import Bundle, BundleWriter, header_record
+from sipagent.capture.bundle import Bundle, header_record
 from sipagent.capture.configuration import portable
+from sipagent.capture.writer import BundleWriter
 from sipagent.config import Configuration
 from sipagent.events import AgentSaid, Stamped
 from sipagent.performance import Scenario

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sipagent.capture import journal
-from sipagent.capture.bundle import Bundle, BundleWriter, Capture, Captures, header_record
+from sipagent.capture.bundle import Bundle, Capture, header_record
+from sipagent.capture.writer import BundleWriter, Captures
 from sipagent.errors import CaptureError
 from sipagent.media import Arrival, Departure, TickRecord
 from sipagent.rtp import packet

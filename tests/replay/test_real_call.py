@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sipagent import Agent, Softphone
-from sipagent.capture.bundle import Bundle, Captures
+from sipagent.capture.bundle import Bundle
 from sipagent.capture.configuration import portable
 from sipagent.capture.replay.run import replay
+from sipagent.capture.writer import Captures
 from sipagent.config import Configuration, load_text
 from sipagent.testing import ScriptedCartesia, ScriptedOpenAI, ToolUse
 from sipagent.world import real_world

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from sipagent.agent.agent import Agent
 from sipagent.capture import golden, journal
-from sipagent.capture.bundle import Bundle, Capture, Departures
+from sipagent.capture.bundle import Bundle, Capture
 from sipagent.capture.configuration import restored
 from sipagent.capture.golden import Comparison
 from sipagent.capture.journal import Record
+from sipagent.capture.replay.departures import Departures
 from sipagent.capture.replay.stage import Stage
 from sipagent.clips import of_note
 from sipagent.media import Tape

@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from sipagent.capture.bundle import Bundle, BundleWriter, Capture, header_record
+from sipagent.capture.bundle import Bundle, Capture, header_record
 from sipagent.capture.replay.media import PlayedPlane
+from sipagent.capture.writer import BundleWriter
 from sipagent.media import (
     Arrival,
     Command,

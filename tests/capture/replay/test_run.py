@@ -11,9 +11,10 @@ import pytest
 from sipagent.agent.interfaces import Close, surroundings
 from sipagent.call import InboundCall, OutboundCall
 from sipagent.capture import journal
-from sipagent.capture.bundle import Bundle, BundleWriter, header_record
+from sipagent.capture.bundle import Bundle, header_record
 from sipagent.capture.configuration import Sections, portable
 from sipagent.capture.replay.run import replay
+from sipagent.capture.writer import BundleWriter
 from sipagent.config import load_text
 from sipagent.errors import CallFailed, CaptureError
 from sipagent.events import DigitReceived
