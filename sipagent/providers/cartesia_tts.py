@@ -8,11 +8,7 @@ how a cancelled one stays silent. Wire: docs.cartesia.ai, "TTS WebSocket", versi
 """
 
 import asyncio
-import base64
-import binascii
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +17,7 @@ from sipagent.agent.interfaces import Close, Speaker, Speech, SpeechState, Surro
 from sipagent.audio import g711
 from sipagent.errors import LocalProtocolError, ProviderError
 from sipagent.events import ProviderClosed, ProviderEvent, ProviderFailed
+from sipagent.providers.cartesia_context import Context
 from sipagent.providers.connection import Connection, websocket_url
 from sipagent.providers.media_stream import MediaStream
 from sipagent.providers.refusals import explain, missing_key
@@ -29,31 +26,6 @@ BASE_URL = "wss://api.cartesia.ai"
 VERSION = "2026-03-01"
 MODEL = "sonic-3"
 VOICE = "a0e99841-438c-4a64-b679-ae501e7d6091"
-
-FIRST_AUDIO = 1.2
-"""Seconds from a request to its first audio after which the socket is given up."""
-NEXT_AUDIO = 3.0
-"""Seconds between chunks of which more are owed."""
-
-_ENCODINGS = {g711.PCMU: "pcm_mulaw", g711.PCMA: "pcm_alaw"}
-
-
-@dataclass(slots=True)
-class _Context:
-    """One utterance on the wire."""
-
-    utterance: Utterance
-    request: Mapping[str, Any]
-    """The fields that every request of the context repeats."""
-    encoding: str
-    is_open: bool = True
-    """More text may follow."""
-    is_voiced: bool = False
-    is_done: bool = False
-    """The server has sent everything."""
-    held: list[bytes] = field(default_factory=list)
-    """Audio that waits for its turn, or for a unit to speak into."""
-    deadline: float | None = None
 
 
 class CartesiaTTS:
@@ -88,7 +60,7 @@ class CartesiaTTS:
         self._ready: asyncio.Future[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._unsent: list[tuple[str, str]] = []
-        self._contexts: dict[str, _Context] = {}
+        self._contexts: dict[str, Context] = {}
         self._used: dict[str, Utterance] = {}
         self._unfinished: dict[str, Utterance] = {}
         self._unit: Speaker | None = None
@@ -134,9 +106,7 @@ class CartesiaTTS:
         context = self._continued(context_id)
         if context is None:
             context = self._begin(text, context_id, voice=voice, model=model, language=language)
-        context.utterance.take_text(text)
-        context.is_open = more
-        self._request(context, text)
+        self._request(context, text, more=more)
         return context.utterance
 
     def clear(self) -> None:
@@ -148,7 +118,7 @@ class CartesiaTTS:
         for context_id, context in tuple(self._contexts.items()):
             self._drop(context_id)
             if not context.is_done:
-                self._cancel(context_id)
+                self._cancel(context)
         for utterance in tuple(self._unfinished.values()):
             utterance.stop()
 
@@ -259,53 +229,48 @@ class CartesiaTTS:
 
     # ---- requests
 
-    def _continued(self, context_id: str | None) -> _Context | None:
+    def _continued(self, context_id: str | None) -> Context | None:
         """The open context that `context_id` (or its absence) goes on with. Another open one is ended."""
         for known, context in self._contexts.items():
             if context.is_open:
                 if context_id in (None, known):
                     return context
-                context.is_open = False
-                self._request(context, "")
+                self._request(context, "", more=False)
         if context_id in self._contexts:
             raise ValueError(f"the utterance {context_id!r} has ended")
         return None
 
     def _begin(
         self, text: str, context_id: str | None, *, voice: str | None, model: str | None, language: str | None
-    ) -> _Context:
+    ) -> Context:
         if not text.strip():
             raise ValueError("an utterance cannot begin with blank text")
         options = self._here.options(self.name)
-        context_id = context_id or self._here.new_id("context")
-        encoding = self._unit.encoding if self._unit is not None else g711.PCMU
-        request: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "model_id": model or self._model or options.model or MODEL,
             "voice": {"mode": "id", "id": voice or self._voice or options.voice or VOICE},
-            "output_format": {"container": "raw", "encoding": _ENCODINGS[encoding], "sample_rate": g711.RATE},
-            "add_timestamps": True,
-            "max_buffer_delay_ms": 0,
         }
         if spoken := language or self._language:
-            request["language"] = spoken
+            fields["language"] = spoken
         if self._speed is not None:
-            request["generation_config"] = {"speed": self._speed}
-        utterance = Utterance(context_id)
-        utterance.watch(self._changed)
-        self._used[context_id] = self._unfinished[context_id] = utterance
-        context = self._contexts[context_id] = _Context(utterance=utterance, request=request, encoding=encoding)
+            fields["generation_config"] = {"speed": self._speed}
+        encoding = self._unit.encoding if self._unit is not None else g711.PCMU
+        context = Context(context_id or self._here.new_id("context"), fields, encoding)
+        context.utterance.watch(self._changed)
+        self._contexts[context.id] = context
+        self._used[context.id] = self._unfinished[context.id] = context.utterance
         return context
 
-    def _request(self, context: _Context, text: str) -> None:
-        frame = {"context_id": context.utterance.context_id, "transcript": text, "continue": context.is_open}
-        self._send(context.utterance.context_id, json.dumps(frame | dict(context.request), ensure_ascii=False))
+    def _request(self, context: Context, text: str, *, more: bool) -> None:
+        self._send(context.id, context.request(text, more=more))
         self._expect_audio(context)
 
-    def _cancel(self, context_id: str) -> None:
-        before = len(self._unsent)
-        self._unsent = [(owner, frame) for owner, frame in self._unsent if owner != context_id]
-        if len(self._unsent) == before and self._connection is not None:
-            self._send(context_id, json.dumps({"context_id": context_id, "cancel": True}))
+    def _cancel(self, context: Context) -> None:
+        """Stop a context on the server; one that was never sent is only forgotten."""
+        unsent = [(owner, frame) for owner, frame in self._unsent if owner != context.id]
+        if len(unsent) == len(self._unsent) and self._connection is not None:
+            self._connection.send(context.cancellation())
+        self._unsent = unsent
 
     def _send(self, context_id: str, frame: str) -> None:
         if self._connection is None:
@@ -326,32 +291,18 @@ class CartesiaTTS:
         elif context is None:
             return  # cancelled, or never ours
         elif kind == "chunk":
-            self._take_audio(context, frame)
+            context.take_chunk(frame, asyncio.get_running_loop().time())
+            self._set_timer()
+            self._advance()
         elif kind == "timestamps":
-            _take_words(context.utterance, frame.get("word_timestamps"))
+            context.take_timestamps(frame)
         elif kind == "done":
-            self._take_done(context)
+            if not context.take_done():
+                self._fail(context, "it said that it was done, and sent no audio", None)
+            self._set_timer()
+            self._advance()
 
-    def _take_audio(self, context: _Context, frame: Mapping[str, Any]) -> None:
-        try:
-            audio = base64.b64decode(frame.get("data") or "")
-        except (binascii.Error, TypeError):
-            return
-        if not audio or context.is_done:
-            return
-        context.is_voiced = True
-        context.held.append(audio)
-        self._expect_audio(context, owed=not context.is_open)
-        self._advance()
-
-    def _take_done(self, context: _Context) -> None:
-        context.is_done = True
-        context.deadline = None
-        if not context.is_voiced and any(letter.isalnum() for letter in context.utterance.text):
-            self._fail(context, "it said that it was done, and sent no audio", None)
-        self._advance()
-
-    def _take_error(self, context: _Context | None, frame: Mapping[str, Any]) -> None:
+    def _take_error(self, context: Context | None, frame: Mapping[str, Any]) -> None:
         """Both body shapes: `error` (before 2026-03-01), `title`, `message`, `error_code` (since)."""
         words = [str(frame[key]) for key in ("error_code", "title", "message", "error") if frame.get(key)]
         message = ": ".join(words) or "an error without words"
@@ -369,19 +320,11 @@ class CartesiaTTS:
         """Give the leg what the first context has; when that is all, go on with the next."""
         while self._contexts and self._unit is not None:
             context_id, context = next(iter(self._contexts.items()))
-            for audio in context.held:
-                self._speak(self._unit, context, audio)
-            context.held.clear()
+            context.speak_into(self._unit)
             if not context.is_done:
                 return
             self._drop(context_id)
             context.utterance.take_end()
-
-    def _speak(self, unit: Speaker, context: _Context, audio: bytes) -> None:
-        audio = g711.transcode(audio, context.encoding, unit.encoding)
-        marks = ((0, "begin"), (len(audio), "end"))
-        position = unit.speak(audio, marks=marks, listener=context.utterance)
-        context.utterance.take_audio(position, len(audio))
 
     def _changed(self, speech: Speech) -> None:
         """Follow an utterance of ours: the media events, and what is still unfinished."""
@@ -394,13 +337,10 @@ class CartesiaTTS:
 
     # ---- failing
 
-    def _expect_audio(self, context: _Context, *, owed: bool = True) -> None:
-        """Start the watch for the next audio of a context anew."""
-        if owed and self._connection is not None and self._connection.is_open:
-            patience = NEXT_AUDIO if context.is_voiced else FIRST_AUDIO
-            context.deadline = asyncio.get_running_loop().time() + patience
-        else:
-            context.deadline = None
+    def _expect_audio(self, context: Context) -> None:
+        """Watch for audio, from now on or, while the socket is not open, from then on."""
+        if self._connection is not None and self._connection.is_open:
+            context.expect_audio(asyncio.get_running_loop().time())
         self._set_timer()
 
     def _set_timer(self) -> None:
@@ -424,13 +364,13 @@ class CartesiaTTS:
         for context in failed.values():
             context.utterance.fail(reason)
 
-    def _fail(self, context: _Context, message: str, status: int | None) -> None:
+    def _fail(self, context: Context, message: str, status: int | None) -> None:
         reason = explain(self.name, status, message, secret=self._key)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
-        if context.utterance.context_id in self._contexts:  # nobody cleared it on hearing that
-            self._drop(context.utterance.context_id).utterance.fail(reason)
+        if context.id in self._contexts:  # nobody cleared it on hearing that
+            self._drop(context.id).utterance.fail(reason)
 
-    def _drop(self, context_id: str) -> _Context:
+    def _drop(self, context_id: str) -> Context:
         context = self._contexts.pop(context_id)
         self._set_timer()
         return context
@@ -441,14 +381,6 @@ def _ended(utterance: Utterance) -> Utterance:
     if utterance.state is SpeechState.INTERRUPTED or utterance.failure:
         return utterance
     raise ValueError(f"the utterance {utterance.context_id!r} has ended")
-
-
-def _take_words(utterance: Utterance, timestamps: object) -> None:
-    if not isinstance(timestamps, Mapping):
-        return
-    words, starts, ends = (timestamps.get(key) for key in ("words", "start", "end"))
-    if isinstance(words, list) and isinstance(starts, list) and isinstance(ends, list):
-        utterance.take_words(words, starts, ends)
 
 
 def _look_at(ready: "asyncio.Future[None]") -> None:

@@ -1,0 +1,94 @@
+"""A context of Cartesia's TTS: one utterance on the wire, from its first request to its last chunk."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sipagent.agent.heard import Utterance
+from sipagent.agent.interfaces import Speaker
+from sipagent.audio import g711
+
+FIRST_AUDIO = 1.2
+"""Seconds from a request to its first audio, after which the socket is given up."""
+NEXT_AUDIO = 3.0
+"""Seconds between chunks of which more are owed."""
+
+_ENCODINGS = {g711.PCMU: "pcm_mulaw", g711.PCMA: "pcm_alaw"}
+
+
+class Context:
+    """Text goes in, frames for the server come out; its audio is held until it may be spoken.
+
+    All requests of a context repeat the same `fields`; the format is the telephone's own, so nothing is resampled.
+    """
+
+    def __init__(self, context_id: str, fields: Mapping[str, Any], encoding: str) -> None:
+        self.id = context_id
+        self.utterance = Utterance(context_id)
+        self.is_open = True
+        """More text may follow."""
+        self.is_voiced = False
+        """Audio has come."""
+        self.is_done = False
+        """The server has sent everything."""
+        self.deadline: float | None = None
+        """When the next audio is due; None while none is owed."""
+        self._encoding = encoding
+        self._held: list[bytes] = []
+        self._fields = {
+            **fields,
+            "output_format": {"container": "raw", "encoding": _ENCODINGS[encoding], "sample_rate": g711.RATE},
+            "add_timestamps": True,
+            "max_buffer_delay_ms": 0,
+        }
+
+    def request(self, text: str, *, more: bool) -> str:
+        """Take text, verbatim; return the frame that asks for it."""
+        self.utterance.take_text(text)
+        self.is_open = more
+        frame = {"context_id": self.id, "transcript": text, "continue": more, **self._fields}
+        return json.dumps(frame, ensure_ascii=False)
+
+    def cancellation(self) -> str:
+        """Return the frame that stops the generation. Chunks may still come afterwards."""
+        return json.dumps({"context_id": self.id, "cancel": True})
+
+    def expect_audio(self, now: float) -> None:
+        """The next audio is owed from now on."""
+        self.deadline = now + (NEXT_AUDIO if self.is_voiced else FIRST_AUDIO)
+
+    def take_chunk(self, frame: Mapping[str, Any], now: float) -> None:
+        """Hold a chunk's audio. While text may follow, it cannot be known whether more is owed."""
+        try:
+            audio = base64.b64decode(frame.get("data") or "")
+        except (binascii.Error, TypeError):
+            return
+        if audio and not self.is_done:
+            self.is_voiced = True
+            self._held.append(audio)
+            self.deadline = None if self.is_open else now + NEXT_AUDIO
+
+    def take_timestamps(self, frame: Mapping[str, Any]) -> None:
+        """Word timestamps, seconds from the start of the context."""
+        timestamps = frame.get("word_timestamps")
+        if not isinstance(timestamps, Mapping):
+            return
+        words, starts, ends = (timestamps.get(key) for key in ("words", "start", "end"))
+        if isinstance(words, list) and isinstance(starts, list) and isinstance(ends, list):
+            self.utterance.take_words(words, starts, ends)
+
+    def take_done(self) -> bool:
+        """The server is done. False when it should have spoken, and has not."""
+        self.is_done = True
+        self.deadline = None
+        return self.is_voiced or not any(letter.isalnum() for letter in self.utterance.text)
+
+    def speak_into(self, unit: Speaker) -> None:
+        """Give a unit what is held, in the law that it speaks now."""
+        for audio in self._held:
+            audio = g711.transcode(audio, self._encoding, unit.encoding)
+            position = unit.speak(audio, marks=((0, "begin"), (len(audio), "end")), listener=self.utterance)
+            self.utterance.take_audio(position, len(audio))
+        self._held.clear()
