@@ -75,7 +75,7 @@ class Desk:
     def __init__(self) -> None:
         self.media = Media()
         self.now = 1000.0
-        self.tick = 0
+        self.tick = self.first_tick = 0
         self.sent: list[Sent] = []
         self.reports: list[Departure] = []
         self.departures: list[Departure] = []
@@ -115,6 +115,7 @@ class Desk:
         for _ in range(ticks):
             self.tick += 1 + missed
             self.now += missed * TICK
+            self.first_tick = self.first_tick or self.tick
             self._tick()
             self.now += TICK
             missed = 0

@@ -1,0 +1,103 @@
+"""Whatever is asked and whatever comes, in any order, at any ticks: streams stay whole, and everybody is answered."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sipagent.media import RTCP, RTP, HostPort, SpeechCleared
+from sipagent.rtp import packet
+from tests.media import desk
+from tests.media.desk import Desk, Ear
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("speak"), st.integers(0, 900)),
+        st.tuples(st.just("drop"), st.just(0)),
+        st.tuples(st.just("digit"), st.sampled_from([40, 110])),
+        st.tuples(st.just("hold"), st.just(0)),
+        st.tuples(st.just("resume"), st.sampled_from([0, 8])),
+        st.tuples(st.just("tick"), st.sampled_from([0, 0, 0, 1, 2, 3, 9, 60])),
+    ),
+    max_size=20,
+)
+
+
+def play(steps: list[tuple[str, int]]) -> tuple[Desk, list[Ear]]:
+    """Do the steps on one leg, then let everything that waits leave, and end the call."""
+    table, ears = Desk(), list[Ear]()
+    leg = table.open()
+    for step, value in steps:
+        match step:
+            case "speak":
+                ears.append(Ear())
+                marks = [(value // 2, "middle"), (value, "end")]
+                assert leg.speak(b"\x55" * value, marks=marks, listener=ears[-1]) == leg.position - value
+            case "drop":
+                leg.drop_speech()
+            case "digit":
+                leg.send_digit("1", duration_ms=value)
+            case "hold":
+                leg.set_media(desk.settings(sends=False, receives=False))
+            case "resume":
+                leg.set_media(desk.settings("pcma" if value else "pcmu"))
+            case "tick":
+                table.step(missed=value)
+    leg.set_media(desk.settings())
+    table.step(400)
+    leg.close()
+    table.step()
+    return table, ears
+
+
+@given(STEPS)
+@settings(max_examples=40, deadline=None)
+def test_the_stream_is_one_and_on_the_grid(steps: list[tuple[str, int]]) -> None:
+    table, _ = play(steps)
+    sequences = [one.packet.sequence for one in table.sent]
+    assert sequences == list(range(1, len(sequences) + 1))
+    last_of_tick = {one.tick: one.packet for one in table.sent if one.packet.payload_type != 101}
+    assert {last.timestamp - 160 * (tick - table.first_tick) for tick, last in last_of_tick.items()} == {0}
+    assert all(len(last.payload) == 160 for last in last_of_tick.values())
+
+
+@given(STEPS)
+@settings(max_examples=40, deadline=None)
+def test_every_speech_ends_in_its_mark_or_in_a_clear(steps: list[tuple[str, int]]) -> None:
+    table, ears = play(steps)
+    for ear in ears:
+        names = [name for name, _ in ear.passed]
+        assert names == ["middle", "end"][: len(names)]
+        assert (len(names) == 2) != bool(ear.reports)
+        assert len(ear.reports) <= 1
+    reports = table.happened(SpeechCleared)
+    assert len(reports) == sum(step == "drop" for step, _ in steps) + 1
+    positions = [report.sent_until for report in reports]
+    assert positions == sorted(positions)
+    assert table.media.failures == 0
+
+
+DATAGRAMS = st.one_of(
+    st.binary(max_size=64),
+    st.builds(
+        packet.build,
+        st.sampled_from([0, 8, 101, 13, 127]),
+        st.integers(0, 65535),
+        st.integers(0, 2**32 - 1),
+        st.sampled_from([0xCA11E4, 1, 2]),
+        st.binary(max_size=500),
+        st.booleans(),
+    ),
+)
+SOURCES = st.sampled_from([desk.PEER, desk.PEER_RTCP, ("203.0.113.66", 6666)])
+
+
+@given(st.lists(st.tuples(DATAGRAMS, SOURCES, st.sampled_from([RTP, RTCP]), st.integers(0, 4)), max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_whatever_comes_the_clock_of_the_provider_runs(arrivals: list[tuple[bytes, HostPort, str, int]]) -> None:
+    table = Desk()
+    table.open(uplink_ms=20)
+    for data, source, kind, ticks in arrivals:
+        table.arrive(data, source=source, kind=kind)
+        table.step(ticks)
+    table.step(10)
+    assert table.media.failures == 0
+    assert len(table.uplink()) == table.tick * 160
