@@ -60,6 +60,11 @@ class Capture:
         return str(self.header.data["call_id"])
 
     @property
+    def in_code(self) -> bool:
+        """The agent that took the call was a program's own, and not that of sip.conf."""
+        return bool(self.header.data.get("in_code"))
+
+    @property
     def account(self) -> str:
         """Name of the account that was called; empty for none."""
         return self._of_account("name")
@@ -98,9 +103,20 @@ class Capture:
         return cls(header=records[0], records=tuple(kept), datagrams=datagrams)
 
 
-def header_record(call_id: str, now: float, *, epoch: float, configuration: Mapping[str, Any]) -> Record:
-    """Return the first record of a call's journal and golden file."""
-    data = {"version": journal.VERSION, "call_id": call_id, "epoch": epoch, "configuration": configuration}
+def header_record(
+    call_id: str, now: float, *, epoch: float, configuration: Mapping[str, Any], in_code: bool = False
+) -> Record:
+    """Return the first record of a call's journal and golden file.
+
+    `epoch` is what times lack to seconds since 1970; `in_code`: the agent was not that of `configuration`.
+    """
+    data = {
+        "version": journal.VERSION,
+        "call_id": call_id,
+        "epoch": epoch,
+        "configuration": configuration,
+        "in_code": in_code,
+    }
     return Record(time=now, kind="header", data=data)
 
 

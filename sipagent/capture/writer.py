@@ -147,7 +147,7 @@ class Captures:
     """Captures every call: called with a Call-ID, it makes the call's tap.
 
     `base` names the files of a call, without suffix; `configuration` is what a replay must know to build the same
-    phone; `secrets` are masked in every line.
+    phone, and `in_code` that its agent is not that of the configuration; `secrets` are masked in every line.
     """
 
     def __init__(
@@ -156,18 +156,20 @@ class Captures:
         *,
         clock: Callable[[], float] = time.monotonic,
         configuration: Mapping[str, Any],
+        in_code: bool = False,
         secrets: Iterable[str] = (),
     ) -> None:
         self._base = base
         self._clock = clock
         self._configuration = configuration
+        self._in_code = in_code
         self._secrets = tuple(secrets)
         self._executor = ThreadPoolExecutor(1, "capture")
 
     def __call__(self, call_id: str) -> BundleWriter:
         now = self._clock()
         epoch = time.time() - now
-        header = header_record(call_id, now, epoch=epoch, configuration=self._configuration)
+        header = header_record(call_id, now, epoch=epoch, configuration=self._configuration, in_code=self._in_code)
         return BundleWriter(
             Bundle(self._base(call_id)), header, epoch=epoch, secrets=self._secrets, executor=self._executor
         )

@@ -98,7 +98,7 @@ class Rehearsal:
 
     def _tap(self, call_id: str) -> BundleWriter:
         now = asyncio.get_running_loop().time()
-        header = header_record(call_id, now, epoch=0.0, configuration=portable(self._configuration))
+        header = header_record(call_id, now, epoch=0.0, configuration=portable(self._configuration), in_code=True)
         return BundleWriter(Bundle(self._capture or Path()), header, secrets=SCRIPTED_KEYS.values())
 
 

@@ -13,6 +13,7 @@ from sipagent.capture.journal import Record
 from sipagent.capture.replay.departures import Departures
 from sipagent.capture.replay.stage import Stage
 from sipagent.clips import of_note
+from sipagent.errors import CaptureError
 from sipagent.media import Tape
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
@@ -53,6 +54,11 @@ def replay(path: Path, agent: Agent | Scenario | None = None, *, record: bool = 
     """
     bundle = Bundle.at(path)
     capture = Capture.load(bundle)
+    if agent is None and capture.in_code:
+        raise CaptureError(
+            f"{bundle.base}: an agent made in code took this call, and not that of sip.conf; "
+            "give it to sipagent.testing.replay(path, agent=…) in a test"
+        )
     departures, stage = run(_perform(capture, agent, record), start=capture.header.time, limit=LONGEST_CALL)
     return Replay(
         bundle=bundle,
