@@ -324,6 +324,14 @@ class TestLeaving:
         bench.receive(answer(removal, 200))
         bench.event(RegistrationEnded)
 
+    def test_a_request_in_the_air_that_is_refused_leaves_nothing_to_remove(self) -> None:
+        bench, registration, register = registering()
+        registration.unregister(bench.now)
+        bench.receive(answer(register, 403))
+        assert bench.lines() == []
+        bench.event(RegistrationEnded)
+        assert registration.state is RegistrationState.CLOSED
+
     def test_without_a_binding_there_is_nothing_to_remove(self) -> None:
         bench, registration, register = registering()
         bench.receive(answer(register, 403))

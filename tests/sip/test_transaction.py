@@ -164,14 +164,21 @@ class TestClient:
         story = lifetime(machine)
         assert [at for at, out in story if out] == [0.5, 4.5, 8.5, 12.5, 16.5, 20.5, 24.5, 28.5, 32.0]
 
-    def test_a_final_response_is_passed_once_until_timer_k(self) -> None:
+    @pytest.mark.parametrize("code", [200, 404])
+    @pytest.mark.parametrize("provisionals", [0, 2])
+    def test_a_final_response_is_passed_once_until_timer_k(self, code: int, provisionals: int) -> None:
         machine = client()
-        assert give(machine, 200, 1.0) == ["<200"]
-        assert give(machine, 200, 1.5) == []
+        for _ in range(provisionals):
+            assert give(machine, 100, 0.5) == ["<100"]
+        assert give(machine, code, 1.0) == [f"<{code}"]
+        assert give(machine, code, 1.5) == []
         assert lifetime(machine) == [(6.0, [])]
 
-    def test_what_cannot_be_sent_fails_at_once(self) -> None:
+    @pytest.mark.parametrize("provisional", [True, False])
+    def test_what_cannot_be_sent_fails_at_once(self, provisional: bool) -> None:
         machine = client()
+        if provisional:
+            give(machine, 100, 0.0)
         machine.transport_failed(0.0)
         assert what(machine.outputs()) == ["!503"]
 
