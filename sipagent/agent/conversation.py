@@ -376,7 +376,7 @@ class Conversation:
             self._set_timer(len(self._clips.one_moment) / BYTES_A_SECOND + PATIENCE)
         if self._running_tools or (first and self._turn.state in (TurnState.RETRYING, TurnState.RESTORING)):
             return
-        if self._delivery.is_speaking:
+        if self._delivery.is_voice_late:
             self._voice.reconnect()
         else:
             self._step(TurnInput.MIND_FAILED if self._is_expecting else TurnInput.MIND_LOST)

@@ -42,9 +42,11 @@ class Delivery:
         return not self._answers
 
     @property
-    def is_speaking(self) -> bool:
-        """The voice was given text whose audio is not all heard."""
-        return bool(self._answers) and self._answers[0].speech is not None
+    def is_voice_late(self) -> bool:
+        """If the caller hears nothing now, it is the voice's fault: it has text and has not begun, or has all of it."""
+        if not self._answers or (speech := self._answers[0].speech) is None:
+            return False
+        return speech.state is SpeechState.WAITING or self._answers[0].is_complete
 
     def has_spoken(self, response_id: str) -> bool:
         """Something of this response was given to the voice."""
@@ -111,7 +113,7 @@ class Delivery:
     def _say(self, answer: Answer, text: str, more: bool) -> None:
         speech = self._voice.say(text, more=more)
         self._spoken.add(answer.response_id)
-        if answer.speech is None:
+        if answer.speech is None and not answer.is_cut:  # a voice that fails at once has us cut meanwhile
             answer.speech = speech
             speech.watch(lambda changed: self._changed(answer, changed))
             if speech.state is not SpeechState.WAITING:

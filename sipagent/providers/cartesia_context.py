@@ -1,4 +1,8 @@
-"""A context of Cartesia's TTS: one utterance on the wire, from its first request to its last chunk."""
+"""A context of Cartesia's TTS: one utterance on the wire, from its first request to its last chunk.
+
+A context in which more text is announced, and is long in coming, expires at the server (a second after its last
+audio), and text for an expired one is never spoken. So the utterance then goes on in a new context.
+"""
 
 import base64
 import binascii
@@ -25,7 +29,8 @@ class Context:
     """
 
     def __init__(self, context_id: str, fields: Mapping[str, Any], encoding: str) -> None:
-        self.id = context_id
+        self.wire_id = context_id
+        """Its name on the wire."""
         self.utterance = Utterance(context_id)
         self.is_open = True
         """More text may follow."""
@@ -37,6 +42,8 @@ class Context:
         """When the next audio is due; None while none is owed."""
         self._encoding = encoding
         self._held: list[bytes] = []
+        self._samples = 0
+        self._begins_at = 0
         self._fields = {
             **fields,
             "output_format": {"container": "raw", "encoding": _ENCODINGS[encoding], "sample_rate": g711.RATE},
@@ -48,12 +55,27 @@ class Context:
         """Take text, verbatim; return the frame that asks for it."""
         self.utterance.take_text(text)
         self.is_open = more
-        frame = {"context_id": self.id, "transcript": text, "continue": more, **self._fields}
+        frame = {"context_id": self.wire_id, "transcript": text, "continue": more, **self._fields}
         return json.dumps(frame, ensure_ascii=False)
+
+    @property
+    def has_expired(self) -> bool:
+        """The server ended it, though more text was announced."""
+        return self.is_done and self.is_open
+
+    def renew(self, wire_id: str) -> None:
+        """Go on under another name; times count from its own beginning again."""
+        self.wire_id = wire_id
+        self.is_done = self.is_voiced = False
+        self._begins_at = self._samples
+
+    def end(self) -> None:
+        """No more text will come, and the server need not be told."""
+        self.is_open = False
 
     def cancellation(self) -> str:
         """Return the frame that stops the generation. Chunks may still come afterwards."""
-        return json.dumps({"context_id": self.id, "cancel": True})
+        return json.dumps({"context_id": self.wire_id, "cancel": True})
 
     def expect_audio(self, now: float) -> None:
         """The next audio is owed from now on."""
@@ -68,6 +90,7 @@ class Context:
         if audio and not self.is_done:
             self.is_voiced = True
             self._held.append(audio)
+            self._samples += len(audio)
             self.deadline = None if self.is_open else now + NEXT_AUDIO
 
     def take_timestamps(self, frame: Mapping[str, Any]) -> None:
@@ -77,7 +100,8 @@ class Context:
             return
         words, starts, ends = (timestamps.get(key) for key in ("words", "start", "end"))
         if isinstance(words, list) and isinstance(starts, list) and isinstance(ends, list):
-            self.utterance.take_words(words, starts, ends)
+            begin = self._begins_at / g711.RATE
+            self.utterance.take_words(words, [begin + start for start in starts], [begin + end for end in ends])
 
     def take_done(self) -> bool:
         """The server is done. False when it should have spoken, and has not."""

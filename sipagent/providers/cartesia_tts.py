@@ -257,17 +257,24 @@ class CartesiaTTS:
         encoding = self._unit.encoding if self._unit is not None else g711.PCMU
         context = Context(context_id or self._here.new_id("context"), fields, encoding)
         context.utterance.watch(self._changed)
-        self._contexts[context.id] = context
-        self._used[context.id] = self._unfinished[context.id] = context.utterance
+        name = context.utterance.context_id
+        self._contexts[name] = context
+        self._used[name] = self._unfinished[name] = context.utterance
         return context
 
     def _request(self, context: Context, text: str, *, more: bool) -> None:
-        self._send(context.id, context.request(text, more=more))
+        if context.has_expired and not (more or text.strip()):
+            context.end()
+            self._advance()
+            return
+        if context.has_expired:
+            context.renew(self._here.new_id("context"))
+        self._send(context.wire_id, context.request(text, more=more))
         self._expect_audio(context)
 
     def _cancel(self, context: Context) -> None:
         """Stop a context on the server; one that was never sent is only forgotten."""
-        unsent = [(owner, frame) for owner, frame in self._unsent if owner != context.id]
+        unsent = [(owner, frame) for owner, frame in self._unsent if owner != context.wire_id]
         if len(unsent) == len(self._unsent) and self._connection is not None:
             self._connection.send(context.cancellation())
         self._unsent = unsent
@@ -285,7 +292,8 @@ class CartesiaTTS:
     def _receive(self, frame: Mapping[str, Any]) -> None:
         kind = str(frame.get("type", ""))
         self._here.publish(ProviderEvent(provider=self.name, type=kind, data=frame))
-        context = self._contexts.get(str(frame.get("context_id", "")))
+        wire_id = frame.get("context_id")
+        context = next((context for context in self._contexts.values() if context.wire_id == wire_id), None)
         if kind == "error":
             self._take_error(context, frame)
         elif context is None:
@@ -321,7 +329,7 @@ class CartesiaTTS:
         while self._contexts and self._unit is not None:
             context_id, context = next(iter(self._contexts.items()))
             context.speak_into(self._unit)
-            if not context.is_done:
+            if not context.is_done or context.is_open:
                 return
             self._drop(context_id)
             context.utterance.take_end()
@@ -367,8 +375,9 @@ class CartesiaTTS:
     def _fail(self, context: Context, message: str, status: int | None) -> None:
         reason = explain(self.name, status, message, secret=self._key)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
-        if context.id in self._contexts:  # nobody cleared it on hearing that
-            self._drop(context.id).utterance.fail(reason)
+        name = context.utterance.context_id
+        if name in self._contexts:  # nobody cleared it on hearing that
+            self._drop(name).utterance.fail(reason)
 
     def _drop(self, context_id: str) -> Context:
         context = self._contexts.pop(context_id)

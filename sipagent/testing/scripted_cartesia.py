@@ -10,6 +10,8 @@ from sipagent.testing.socket import HEALTHY, Fault, Frame, ScriptedSocket
 
 FIRST_CHUNK = 0.08
 NEXT_CHUNK = 0.04
+LIFETIME = 1.0
+"""Seconds after its last audio in which a context takes more text."""
 SAMPLES_A_CHARACTER = g711.RATE // 14
 
 
@@ -45,6 +47,7 @@ class ScriptedCartesia:
         self._stalls = iter(stalls_after)
         self._budget = next(self._stalls, None)
         self._contexts: dict[tuple[ScriptedSocket, str], _Context] = {}
+        self._ended: set[tuple[ScriptedSocket, str]] = set()
 
     def open_socket(self) -> ScriptedSocket:
         """An unopened connection, with the next fault."""
@@ -77,6 +80,8 @@ class ScriptedCartesia:
             if context := self._contexts.pop(key, None):
                 self._cancel(socket, context)
             return
+        if key in self._ended:
+            return  # text for a context that is over is never spoken
         missing = {"model_id", "transcript", "voice", "output_format"} - set(frame)
         if missing:
             self.fail(frame["context_id"], status=400, title=f"missing {', '.join(sorted(missing))}")
@@ -85,7 +90,10 @@ class ScriptedCartesia:
         self._generate(socket, context, frame["transcript"])
         if not frame.get("continue"):
             del self._contexts[key]
+            self._ended.add(key)
             self._at(context, context.free_at, socket, _done(context.id))
+        elif context.free_at < float("inf"):
+            asyncio.get_running_loop().call_at(context.free_at + LIFETIME, self._expire, key, context.free_at)
 
     def _generate(self, socket: ScriptedSocket, context: _Context, text: str) -> None:
         """Timestamps first, then chunks of irregular size, faster than they play."""
@@ -104,6 +112,14 @@ class ScriptedCartesia:
         context.flushes += 1
         self._at(context, at, socket, _flushed(context))
         context.free_at = at
+
+    def _expire(self, key: tuple[ScriptedSocket, str], free_at: float) -> None:
+        """A context without new text is over a while after its last audio."""
+        context = self._contexts.get(key)
+        if context is not None and context.free_at == free_at:
+            self._ended.add(key)
+            del self._contexts[key]
+            key[0].deliver(_done(context.id))
 
     def _is_stalled(self) -> bool:
         """Count a chunk; once the budget is used up the context is lost, and the next one gets the next budget."""

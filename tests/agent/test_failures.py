@@ -221,3 +221,14 @@ def test_a_voice_that_never_opens(stage: MakeStage) -> None:
     played.play(nothing, seconds=60)
 
     assert apologised(played)
+
+
+def test_a_mind_that_stalls_in_the_middle_of_a_sentence(stage: MakeStage) -> None:
+    """What was said stays said; after a while the caller is asked for patience, and the answer for again."""
+    openai = ScriptedOpenAI(ANSWER * 3, "And that is all.", faults=[Fault(silent_after=30)])
+    played = stage(Agent(greeting=HELLO), openai=openai).play(ask, seconds=40)
+
+    assert [said.heard_text for said in played.said][-1] == "And that is all."
+    assert len(played.openai.connections) == 2
+    assert len(played.clip_times(CLIPS.one_moment)) == 25
+    assert longest_silence(played, since=ANSWER_DUE) < 5

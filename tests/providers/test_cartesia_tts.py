@@ -99,6 +99,28 @@ def test_streamed_text_is_one_context_joined_verbatim() -> None:
     assert len({frame["context_id"] for frame in cartesia.received}) == 1
 
 
+def test_text_that_is_long_in_coming_goes_on_in_a_new_context_of_the_same_utterance() -> None:
+    """The server has ended the context meanwhile; the words of both are told apart, and heard as one text."""
+
+    async def script(call: ScriptedCall) -> None:
+        async with CartesiaTTS() as tts:
+            tts.send_media_to(call)
+            said = tts.say("Let me see,", more=True)
+            await asyncio.sleep(4)
+            assert said.state is SpeechState.PAUSED
+            assert tts.say(" it is two and two and three.", more=True) is said
+            await asyncio.sleep(0.9)
+            assert said.heard_text == "Let me see, it is two"
+            await asyncio.sleep(4)
+            assert said.state is SpeechState.PAUSED
+            assert await tts.say("") == "Let me see, it is two and two and three."
+
+    cartesia = ScriptedCartesia()
+    play(cartesia, script)
+
+    assert cartesia.spoken == ["Let me see,", " it is two and two and three."]
+
+
 def test_a_new_context_ends_the_one_before() -> None:
     async def script(call: ScriptedCall) -> None:
         async with CartesiaTTS() as tts:
