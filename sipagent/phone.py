@@ -9,37 +9,22 @@ Nothing that happens in one call ends another, or the phone.
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from sipagent.agent.agent import Agent
-from sipagent.agent.interfaces import Surroundings, surroundings
-from sipagent.agent.tools import Tool
-from sipagent.call import Call, InboundCall, OutboundCall
-from sipagent.call_media import LegMedia
-from sipagent.clips import as_note, shipped
+from sipagent.agent.clips import Clips
+from sipagent.agent.interfaces import surroundings
+from sipagent.call import OutboundCall
 from sipagent.config import Account, AgentSection, Configuration
 from sipagent.enrolment import Enrolment
-from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
-from sipagent.events import CallerRefused, CallReceived, DigitReceived, Event, Notice, Stamped
-from sipagent.line import Line
-from sipagent.media import (
-    DigitHeard,
-    LegClosed,
-    LegFailed,
-    MediaEvent,
-    RtpTimeout,
-    TickRecord,
-    UplinkBlock,
-)
+from sipagent.errors import ConfigurationError
+from sipagent.events import CallerRefused, Event, Stamped
 from sipagent.net.driver import SipDriver
-from sipagent.net.nat import advertised_host, unreachable_note
-from sipagent.performance import Scenario, perform
+from sipagent.performance import Scenario
 from sipagent.pipelines import render_clips, scenario_of
-from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from sipagent.sip import outputs as sip
 from sipagent.sip.admission import Admission, Verdict
 from sipagent.sip.core import UserAgent
@@ -48,8 +33,9 @@ from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.message import parse
 from sipagent.sip.uri import Uri
-from sipagent.tap import Tap, TappedIds, TappedSocket, Taps
-from sipagent.world import World, provider_options, real_world
+from sipagent.switchboard import Switchboard
+from sipagent.tap import Tap, TappedIds, Taps
+from sipagent.world import World, real_world
 
 log = logging.getLogger("sipagent")
 
@@ -60,17 +46,6 @@ ANONYMOUS = "sip:anonymous@anonymous.invalid"
 PATIENCE = 5.0
 """Seconds that calls have to say BYE, and registrars to confirm, when the phone is put away."""
 PLAYABLE = ("PCMU", "PCMA")
-
-
-@dataclass(slots=True, kw_only=True)
-class Active:
-    """One call, from its INVITE until it is over and nothing of it runs any more."""
-
-    call: Call
-    line: Line
-    media: LegMedia
-    outbound: OutboundCall | None = None
-    life: "asyncio.Task[None] | None" = None
 
 
 class Softphone:
@@ -94,12 +69,9 @@ class Softphone:
         recording: Callable[[str], Path] | None = None,
     ) -> None:
         self.configuration = (configuration or Configuration()).with_accounts(accounts)
-        self.clips = shipped()
-        """What is said when a provider cannot: see `sipagent.clips`."""
         self._given_world = world
         self._taps = Taps(tap, trace)
         self._recording = recording
-        self._calls: dict[InviteSession, Active] = {}
         self._watchers: list[Callable[[Stamped], None]] = []
         self._scenarios: Mapping[str, Scenario] = {}
         self._closing = False
@@ -120,6 +92,16 @@ class Softphone:
             self.configuration.general.bind, self._datagram, self._unreachable
         )
         self._driver = SipDriver(self._user_agent, self, self._happened)
+        self._switchboard = Switchboard(
+            self.configuration,
+            world=self._world,
+            ids=self._ids,
+            taps=self._taps,
+            user_agent=self._user_agent,
+            driver=self._driver,
+            publish=self._publish,
+            recording=self._recording,
+        )
         self._world.media.start(self._loop)
         self._enrolments = [self._enrol(account) for account in self.configuration.accounts.values()]
         return self
@@ -129,8 +111,7 @@ class Softphone:
         self.end_calls()
         await asyncio.gather(*(enrolment.close(PATIENCE) for enrolment in self._enrolments))
         if not await self.idle(PATIENCE):
-            for life in self._lives():
-                life.cancel()
+            self._switchboard.abandon()
         self._driver.close()
         self._endpoint.close()
         self._world.media.close()
@@ -167,15 +148,22 @@ class Softphone:
     async def render_clips(self) -> None:
         """Have the configured voice say what must be heard even when it is dead (see `sipagent.clips`)."""
         context = contextvars.copy_context()
-        context.run(surroundings.set, self._surroundings_of(None))
+        context.run(surroundings.set, self._switchboard.surroundings_of(None))
         self.clips = await self._loop.create_task(render_clips(), context=context)
+
+    @property
+    def clips(self) -> Clips:
+        """What is said when a provider cannot: see `sipagent.clips`."""
+        return self._switchboard.clips
+
+    @clips.setter
+    def clips(self, clips: Clips) -> None:
+        self._switchboard.clips = clips
 
     def end_calls(self) -> None:
         """Hang up on everybody, and take no more calls."""
         self._closing = True
-        for active in self._calls.values():
-            self._note(active.call.call_id, "stopped", {})
-            active.call.hang_up("the phone is put away")
+        self._switchboard.end_calls()
 
     def stop_answering(self) -> None:
         """Take no more calls; those that stand go on."""
@@ -183,12 +171,7 @@ class Softphone:
 
     async def idle(self, patience: float) -> bool:
         """Wait `patience` seconds at most until nothing of any call is left, recordings included; tell whether so."""
-        if lives := self._lives():
-            await asyncio.wait(lives, timeout=patience)
-        return not self._calls
-
-    def _lives(self) -> "list[asyncio.Task[None]]":
-        return [active.life for active in self._calls.values() if active.life is not None]
+        return await self._switchboard.idle(patience)
 
     def watch(self, watcher: Callable[[Stamped], None]) -> None:
         """Call `watcher` with every event of the phone and of all its calls."""
@@ -220,7 +203,7 @@ class Softphone:
         for enrolment in self._enrolments:
             if enrolment.flow is not None and account in ("", enrolment.account.name):
                 uri = _target(target if ":" in target else f"sip:{target}@{enrolment.registrar.host}")
-                return self._dial(uri, enrolment.identity, enrolment.flow)
+                return self._switchboard.dial(uri, enrolment.identity, enrolment.flow)
         raise ConfigurationError(f"cannot call {target}: no account is registered that could")
 
     async def call_directly(self, target: str, *, sender: str = ANONYMOUS) -> OutboundCall:
@@ -230,19 +213,7 @@ class Softphone:
         """
         uri = _target(target)
         addresses = await self._world.resolve(uri.host, uri.port or SIP_PORT)
-        return self._dial(uri, Identity(uri=Uri.parse(sender)), self._endpoint.flow_to(addresses[0]))
-
-    def _dial(self, target: Uri, identity: Identity, flow: Flow) -> OutboundCall:
-        media, description = self._open_media(flow, identity.account, "")
-        offer = make_offer(description)
-        session = self._user_agent.invite(
-            target=target, flow=flow, identity=identity, offer=offer, now=self._driver.now()
-        )
-        active = self._begin(Line(session, media, self._driver, description, offer=offer), media)
-        active.outbound = OutboundCall(active.call, active.line)
-        active.life = self._loop.create_task(self._see_through(active))
-        self._driver.transmit()
-        return active.outbound
+        return self._switchboard.dial(uri, Identity(uri=Uri.parse(sender)), self._endpoint.flow_to(addresses[0]))
 
     # ---- what SIP tells
 
@@ -265,11 +236,6 @@ class Softphone:
         time = self._loop.time()
         self._taps.record(message.call_id, lambda tap: tap.datagram(sent=sent, flow=flow, data=data, time=time))
 
-    def _note(self, call_id: str, kind: str, data: Mapping[str, object]) -> None:
-        """Take down what a replay of the call needs to know."""
-        time = self._loop.time()
-        self._taps.record(call_id, lambda tap: tap.note(kind, data, time))
-
     def _happened(self, output: sip.Output) -> None:
         match output:
             case sip.Invited(session=session, offer=offer):
@@ -280,65 +246,15 @@ class Softphone:
                 self._publish("", CallerRefused(source=str(source), cure=cure))
             case sip.Send():
                 raise AssertionError("the driver sends")
-            case _ if active := self._calls.get(output.session):
-                self._call_progressed(active, output)
-
-    def _call_progressed(self, active: Active, output: sip.Output) -> None:
-        match output:
-            case sip.Acknowledged(answer=answer) | sip.ReAnswered(answer=answer):
-                active.line.take_answer(answer)
-            case sip.ReOffered(offer=offer):
-                active.line.take_offer(offer)
-            case sip.Answered(body=answer) if active.outbound:
-                active.outbound.take_answer(answer)
-            case sip.Refused(code=code, reason=reason) if active.outbound:
-                active.outbound.take_refusal(code, reason)
-                active.call.take_end(by="caller", reason=f"{code} {reason}")
-            case sip.Cancelled() if active.outbound:
-                active.outbound.take_refusal(487, "cancelled")
-                active.call.take_end(by="us", reason="cancelled")
-            case sip.Cancelled():
-                active.call.take_end(by="caller", reason="the caller gave up")
-            case sip.Ended(by=by, reason=reason):
-                active.call.take_end(by=by, reason=reason)
+            case _:
+                self._switchboard.progressed(output)
 
     def _invited(self, session: InviteSession, offer: bytes | None) -> None:
         scenario = self._scenarios.get(session.account) or self._scenarios.get("")
         if scenario is None or self._closing:
             session.reject(480, self._driver.now())
-        elif sum(not active.call.is_over for active in self._calls.values()) >= self.configuration.general.max_calls:
-            session.reject(486, self._driver.now())
         else:
-            self._taps.open(session.call_id)
-            contact = str(self._user_agent.contact(session.flow))
-            self._note(session.call_id, "account", {"name": session.account, "contact": contact})
-            self._receive_call(session, offer, scenario)
-
-    def _receive_call(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
-        try:
-            media, description = self._open_media(session.flow, session.account, session.call_id)
-        except NoPortFree as error:
-            self._publish("", Notice(text=str(error)))
-            session.reject(503, self._driver.now(), headers=(("Retry-After", "10"),))
-            self._taps.close(session.call_id)
-            return
-        if self.clips != shipped():
-            self._note(session.call_id, "clips", as_note(self.clips))
-        line = Line(session, media, self._driver, description)
-        active = self._begin(line, media)
-        call = active.call
-        call.publish(CallReceived(caller=call.caller, called=call.called, display_name=call.display_name))
-        try:
-            line.settle(offer)
-        except NotAcceptable as error:
-            line.reject(488)
-            call.take_end(by="us", reason=str(error))
-            active.life = self._loop.create_task(self._see_through(active))
-        else:
-            performance = perform(scenario, InboundCall(call, line), call, self.clips.apology)
-            context = contextvars.copy_context()
-            context.run(surroundings.set, self._surroundings_of(call))
-            active.life = self._loop.create_task(self._see_through(active, performance), context=context)
+            self._switchboard.invited(session, offer, scenario)
 
     def _registration(
         self, output: sip.RegistrationSucceeded | sip.RegistrationRefused | sip.RegistrationEnded
@@ -346,107 +262,6 @@ class Softphone:
         for enrolment in self._enrolments:
             if enrolment.registration is output.registration:
                 enrolment.take(output)
-
-    # ---- one call
-
-    def _begin(self, line: Line, media: LegMedia) -> Active:
-        call = Call(line)
-        active = self._calls[line.session] = Active(call=call, line=line, media=media)
-        call.on(Event, lambda event: self._publish(call.call_id, event))
-        media.watch = lambda event: self._media_happened(active, event)
-        if self._recording is not None:
-            call.record(self._recording(call.call_id))
-        return active
-
-    async def _see_through(self, active: Active, performance: Coroutine[Any, Any, None] | None = None) -> None:
-        """Wait for the end of all that a call has: scenario, media, recording."""
-        try:
-            if performance is not None:
-                await performance
-            await active.media.ended()
-        finally:
-            del self._calls[active.line.session]
-
-    def _surroundings_of(self, call: Call | None) -> Surroundings:
-        """Return what the units of a call may know; without a call, of those that the phone itself uses."""
-        call_id = call.call_id if call is not None else ""
-        opened: dict[str, int] = {}
-
-        def open_socket(name: str) -> TappedSocket:
-            opened[name] = opened.get(name, 0) + 1
-            label = name if opened[name] == 1 else f"{name}#{opened[name]}"
-            return TappedSocket(
-                self._world.open_socket(name),
-                name=label,
-                record=lambda entry: self._taps.record(call_id, entry),
-                now=self._loop.time,
-            )
-
-        return Surroundings(
-            open_socket=open_socket,
-            new_id=lambda kind: self._ids.token(kind, call_id),
-            options=lambda name: provider_options(self.configuration, name),
-            publish=call.publish if call is not None else lambda event: self._publish("", event),
-            run_tool=self._run_tool,
-        )
-
-    async def _run_tool(self, tool: Tool, arguments: Mapping[str, Any], call: Call) -> str:
-        output = await self._world.run_tool(tool, arguments, call)
-        self._note(call.call_id, "tool", {"name": tool.name, "output": output})
-        return output
-
-    def _open_media(self, flow: Flow, account: str, call_id: str) -> tuple[LegMedia, LocalMedia]:
-        general = self.configuration.general
-        host = advertised_host(flow.local.host, flow.remote.host, general.external_address, general.local_net)
-        media = LegMedia(self._world.make_recorder)
-        leg = self._world.media.open_leg(
-            host=host,
-            ssrc=self._ids.number("ssrc", 32, call_id),
-            sequence=self._ids.number("sequence", 15, call_id),
-            timestamp=self._ids.number("timestamp", 32, call_id),
-            cname=self._ids.token("cname", call_id),
-            trace=self._taps.wanted,
-            on_event=media.take,
-        )
-        media.leg = leg
-        session_id = self._ids.number("sdp-session", 31, call_id)
-        description = LocalMedia(
-            host=host,
-            port=leg.port,
-            codecs=self._codecs(account),
-            session_id=session_id,
-            version=session_id,
-        )
-        self._note(call_id, "leg", {"host": host, "port": leg.port})
-        if note := unreachable_note(host, flow.remote.host):
-            self._publish(call_id, Notice(text=note))
-        return media, description
-
-    def _codecs(self, account: str) -> tuple[str, ...]:
-        """Return what we may speak on an account's calls, best first."""
-        own = self.configuration.accounts[account].codecs if account in self.configuration.accounts else ()
-        wanted = own or self.configuration.general.codecs
-        return tuple(codec.encoding for codec in wanted if codec.encoding in PLAYABLE)
-
-    # ---- what RTP tells
-
-    def _media_happened(self, active: Active, event: MediaEvent) -> None:
-        call = active.call
-        match event:
-            case UplinkBlock(audio=audio, encoding=encoding, voiced=voiced):
-                call.take_audio(audio, encoding, voiced=voiced)
-            case DigitHeard(digit=digit, duration_ms=duration_ms):
-                call.publish(DigitReceived(digit=digit, duration_ms=duration_ms))
-            case TickRecord():
-                time = self._loop.time()
-                self._taps.record(call.call_id, lambda tap: tap.tick(event, time))
-            case RtpTimeout():
-                call.hang_up(f"no RTP for {self.configuration.general.rtp_timeout} s")
-            case LegFailed(traceback=text):
-                log.error("call %s: its media failed\n%s", call.call_id, text)
-                call.hang_up("its media failed")
-            case LegClosed():
-                self._taps.close(call.call_id)
 
     def _publish(self, call_id: str, event: Event) -> None:
         stamped = Stamped(time=self._loop.time(), call_id=call_id, event=event)

@@ -1,0 +1,294 @@
+"""The switchboard: every call in progress, joined to its SIP session, its media leg and its scenario.
+
+    Invited ─► ring, or refuse ─┐                           ┌─► a task: the scenario, then the last of its media
+    dial ──────────────────────►├─► Active(call, line, leg) ┤
+    outputs, media events ─────►┘                           └─► events of the call
+
+What one call does or suffers concerns no other.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sipagent.agent.clips import Clips
+from sipagent.agent.interfaces import Surroundings, surroundings
+from sipagent.agent.tools import Tool
+from sipagent.call import Call, InboundCall, OutboundCall
+from sipagent.call_media import LegMedia
+from sipagent.clips import as_note, shipped
+from sipagent.config import Configuration
+from sipagent.errors import NoPortFree, NotAcceptable
+from sipagent.events import CallReceived, DigitReceived, Event, Notice
+from sipagent.line import Line
+from sipagent.media import DigitHeard, LegClosed, LegFailed, MediaEvent, RtpTimeout, TickRecord, UplinkBlock
+from sipagent.net.driver import SipDriver
+from sipagent.net.nat import advertised_host, unreachable_note
+from sipagent.performance import Scenario, perform
+from sipagent.sdp.offer_answer import LocalMedia, make_offer
+from sipagent.sip import outputs as sip
+from sipagent.sip.core import UserAgent
+from sipagent.sip.flow import Flow
+from sipagent.sip.identity import Identity
+from sipagent.sip.invite import InviteSession
+from sipagent.sip.uri import Uri
+from sipagent.tap import TappedIds, TappedSocket, Taps
+from sipagent.world import World, provider_options
+
+log = logging.getLogger("sipagent")
+
+SessionOutput = (
+    sip.Acknowledged
+    | sip.ReOffered
+    | sip.ReAnswered
+    | sip.Progress
+    | sip.Answered
+    | sip.Refused
+    | sip.Cancelled
+    | sip.Ended
+)
+"""What the SIP core says of a call that is known already."""
+PLAYABLE = ("PCMU", "PCMA")
+
+
+@dataclass(slots=True, kw_only=True)
+class Active:
+    """One call, from its INVITE until it is over and nothing of it runs any more."""
+
+    call: Call
+    line: Line
+    media: LegMedia
+    outbound: OutboundCall | None = None
+    life: "asyncio.Task[None] | None" = None
+
+
+class Switchboard:
+    """Holds the calls of a phone. `publish` takes the events of a call, and those of none, with their Call-ID."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        world: World,
+        ids: TappedIds,
+        taps: Taps,
+        user_agent: UserAgent,
+        driver: SipDriver,
+        publish: Callable[[str, Event], None],
+        recording: Callable[[str], Path] | None,
+    ) -> None:
+        self.clips: Clips = shipped()
+        """What is said when a provider cannot: see `sipagent.clips`."""
+        self._configuration = configuration
+        self._world = world
+        self._ids = ids
+        self._taps = taps
+        self._user_agent = user_agent
+        self._driver = driver
+        self._publish = publish
+        self._recording = recording
+        self._loop = asyncio.get_running_loop()
+        self._calls: dict[InviteSession, Active] = {}
+
+    # ---- calls come and go
+
+    def invited(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
+        """Let a caller ring, and `scenario` answer; refuse who comes when all lines, or ports, are taken."""
+        if sum(not active.call.is_over for active in self._calls.values()) >= self._configuration.general.max_calls:
+            session.reject(486, self._driver.now())
+            return
+        self._taps.open(session.call_id)
+        contact = str(self._user_agent.contact(session.flow))
+        self._note(session.call_id, "account", {"name": session.account, "contact": contact})
+        self._receive_call(session, offer, scenario)
+
+    def dial(self, target: Uri, identity: Identity, flow: Flow) -> OutboundCall:
+        """Ring `target` over `flow`. Raises NoPortFree."""
+        media, description = self._open_media(flow, identity.account, "")
+        offer = make_offer(description)
+        session = self._user_agent.invite(
+            target=target, flow=flow, identity=identity, offer=offer, now=self._driver.now()
+        )
+        active = self._begin(Line(session, media, self._driver, description, offer=offer), media)
+        active.outbound = OutboundCall(active.call, active.line)
+        active.life = self._loop.create_task(self._see_through(active))
+        self._driver.transmit()
+        return active.outbound
+
+    def progressed(self, output: SessionOutput) -> None:
+        """Take what became of a call on the SIP side."""
+        if (active := self._calls.get(output.session)) is not None:
+            self._progress(active, output)
+
+    def _progress(self, active: Active, output: SessionOutput) -> None:
+        match output:
+            case sip.Acknowledged(answer=answer) | sip.ReAnswered(answer=answer):
+                active.line.take_answer(answer)
+            case sip.ReOffered(offer=offer):
+                active.line.take_offer(offer)
+            case sip.Answered(body=answer) if active.outbound:
+                active.outbound.take_answer(answer)
+            case sip.Refused(code=code, reason=reason) if active.outbound:
+                active.outbound.take_refusal(code, reason)
+                active.call.take_end(by="caller", reason=f"{code} {reason}")
+            case sip.Cancelled() if active.outbound:
+                active.outbound.take_refusal(487, "cancelled")
+                active.call.take_end(by="us", reason="cancelled")
+            case sip.Cancelled():
+                active.call.take_end(by="caller", reason="the caller gave up")
+            case sip.Ended(by=by, reason=reason):
+                active.call.take_end(by=by, reason=reason)
+
+    def end_calls(self) -> None:
+        """Hang up on everybody."""
+        for active in self._calls.values():
+            self._note(active.call.call_id, "stopped", {})
+            active.call.hang_up("the phone is put away")
+
+    async def idle(self, patience: float) -> bool:
+        """Wait `patience` seconds at most until nothing of any call is left, recordings included; tell whether so."""
+        if lives := self._lives():
+            await asyncio.wait(lives, timeout=patience)
+        return not self._calls
+
+    def abandon(self) -> None:
+        """Cancel whatever still runs of any call."""
+        for life in self._lives():
+            life.cancel()
+
+    def _lives(self) -> "list[asyncio.Task[None]]":
+        return [active.life for active in self._calls.values() if active.life is not None]
+
+    def _receive_call(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
+        try:
+            media, description = self._open_media(session.flow, session.account, session.call_id)
+        except NoPortFree as error:
+            self._publish("", Notice(text=str(error)))
+            session.reject(503, self._driver.now(), headers=(("Retry-After", "10"),))
+            self._taps.close(session.call_id)
+            return
+        if self.clips != shipped():
+            self._note(session.call_id, "clips", as_note(self.clips))
+        line = Line(session, media, self._driver, description)
+        active = self._begin(line, media)
+        call = active.call
+        call.publish(CallReceived(caller=call.caller, called=call.called, display_name=call.display_name))
+        try:
+            line.settle(offer)
+        except NotAcceptable as error:
+            line.reject(488)
+            call.take_end(by="us", reason=str(error))
+            active.life = self._loop.create_task(self._see_through(active))
+        else:
+            performance = perform(scenario, InboundCall(call, line), call, self.clips.apology)
+            context = contextvars.copy_context()
+            context.run(surroundings.set, self.surroundings_of(call))
+            active.life = self._loop.create_task(self._see_through(active, performance), context=context)
+
+    def _begin(self, line: Line, media: LegMedia) -> Active:
+        call = Call(line)
+        active = self._calls[line.session] = Active(call=call, line=line, media=media)
+        call.on(Event, lambda event: self._publish(call.call_id, event))
+        media.watch = lambda event: self._media_happened(active, event)
+        if self._recording is not None:
+            call.record(self._recording(call.call_id))
+        return active
+
+    async def _see_through(self, active: Active, performance: Coroutine[Any, Any, None] | None = None) -> None:
+        """Wait for the end of all that a call has: scenario, media, recording."""
+        try:
+            if performance is not None:
+                await performance
+            await active.media.ended()
+        finally:
+            del self._calls[active.line.session]
+
+    def surroundings_of(self, call: Call | None) -> Surroundings:
+        """Return what the units of a call may know; without a call, of those that the phone itself uses."""
+        call_id = call.call_id if call is not None else ""
+        opened: dict[str, int] = {}
+
+        def open_socket(name: str) -> TappedSocket:
+            opened[name] = opened.get(name, 0) + 1
+            label = name if opened[name] == 1 else f"{name}#{opened[name]}"
+            return TappedSocket(
+                self._world.open_socket(name),
+                name=label,
+                record=lambda entry: self._taps.record(call_id, entry),
+                now=self._loop.time,
+            )
+
+        return Surroundings(
+            open_socket=open_socket,
+            new_id=lambda kind: self._ids.token(kind, call_id),
+            options=lambda name: provider_options(self._configuration, name),
+            publish=call.publish if call is not None else lambda event: self._publish("", event),
+            run_tool=self._run_tool,
+        )
+
+    async def _run_tool(self, tool: Tool, arguments: Mapping[str, Any], call: Call) -> str:
+        output = await self._world.run_tool(tool, arguments, call)
+        self._note(call.call_id, "tool", {"name": tool.name, "output": output})
+        return output
+
+    def _open_media(self, flow: Flow, account: str, call_id: str) -> tuple[LegMedia, LocalMedia]:
+        general = self._configuration.general
+        host = advertised_host(flow.local.host, flow.remote.host, general.external_address, general.local_net)
+        media = LegMedia(self._world.make_recorder)
+        leg = self._world.media.open_leg(
+            host=host,
+            ssrc=self._ids.number("ssrc", 32, call_id),
+            sequence=self._ids.number("sequence", 15, call_id),
+            timestamp=self._ids.number("timestamp", 32, call_id),
+            cname=self._ids.token("cname", call_id),
+            trace=self._taps.wanted,
+            on_event=media.take,
+        )
+        media.leg = leg
+        session_id = self._ids.number("sdp-session", 31, call_id)
+        description = LocalMedia(
+            host=host,
+            port=leg.port,
+            codecs=self._codecs(account),
+            session_id=session_id,
+            version=session_id,
+        )
+        self._note(call_id, "leg", {"host": host, "port": leg.port})
+        if note := unreachable_note(host, flow.remote.host):
+            self._publish(call_id, Notice(text=note))
+        return media, description
+
+    def _codecs(self, account: str) -> tuple[str, ...]:
+        """Return what we may speak on an account's calls, best first."""
+        own = self._configuration.accounts[account].codecs if account in self._configuration.accounts else ()
+        wanted = own or self._configuration.general.codecs
+        return tuple(codec.encoding for codec in wanted if codec.encoding in PLAYABLE)
+
+    # ---- what RTP tells
+
+    def _media_happened(self, active: Active, event: MediaEvent) -> None:
+        call = active.call
+        match event:
+            case UplinkBlock(audio=audio, encoding=encoding, voiced=voiced):
+                call.take_audio(audio, encoding, voiced=voiced)
+            case DigitHeard(digit=digit, duration_ms=duration_ms):
+                call.publish(DigitReceived(digit=digit, duration_ms=duration_ms))
+            case TickRecord():
+                time = self._loop.time()
+                self._taps.record(call.call_id, lambda tap: tap.tick(event, time))
+            case RtpTimeout():
+                call.hang_up(f"no RTP for {self._configuration.general.rtp_timeout} s")
+            case LegFailed(traceback=text):
+                log.error("call %s: its media failed\n%s", call.call_id, text)
+                call.hang_up("its media failed")
+            case LegClosed():
+                self._taps.close(call.call_id)
+
+    def _note(self, call_id: str, kind: str, data: Mapping[str, object]) -> None:
+        """Take down what a replay of the call needs to know."""
+        time = self._loop.time()
+        self._taps.record(call_id, lambda tap: tap.note(kind, data, time))
