@@ -57,6 +57,16 @@ def test_mu_law_rounds_samples_down_to_14_bits(sample: int, code: int) -> None:
     assert g711.encode(np.array([sample], np.int16), "pcmu")[0] == code
 
 
+@pytest.mark.filterwarnings("ignore:'audioop' is deprecated")
+def test_every_sample_and_every_code_as_the_standard_library_has_them() -> None:
+    audioop = pytest.importorskip("audioop", reason="Python 3.13 has no audioop")
+    linear = EVERY_SAMPLE.tobytes()
+    assert g711.encode(EVERY_SAMPLE, "pcmu") == audioop.lin2ulaw(linear, 2)
+    assert g711.encode(EVERY_SAMPLE, "pcma") == audioop.lin2alaw(linear, 2)
+    assert g711.decode(EVERY_CODE, "pcmu").tobytes() == audioop.ulaw2lin(EVERY_CODE, 2)
+    assert g711.decode(EVERY_CODE, "pcma").tobytes() == audioop.alaw2lin(EVERY_CODE, 2)
+
+
 @pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
 def test_every_code_comes_back_from_its_own_value(encoding: str) -> None:
     again = g711.encode(g711.decode(EVERY_CODE, encoding), encoding)
