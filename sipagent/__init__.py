@@ -1,8 +1,8 @@
 """sipagent: a telephone with an AI agent inside.
 
-    from sipagent import Agent, run
+from sipagent import Agent, run
 
-    run(Agent("You are Voxi, a helpful phone assistant.", greeting="Hello! How can I help today?"))
+run(Agent("You are Voxi, a helpful phone assistant.", greeting="Hello! How can I help today?"))
 """
 
 from sipagent.agent.agent import Agent

@@ -36,6 +36,8 @@ from sipagent.sdp.offer_answer import Negotiated
 from sipagent.stream import EventStream, Handler
 
 E = TypeVar("E", bound=Event)
+KEYS = "0123456789*#ABCD"
+"""What a telephone can press (RFC 4733 section 3.2)."""
 
 
 class Call:
@@ -109,8 +111,8 @@ class Call:
         self._line.media.record(Path(file), stereo=stereo)
 
     def send_digits(self, digits: str) -> None:
-        """Press keys (0-9 * # A-D) one after the other by RFC 4733."""
-        if wrong := set(digits) - set("0123456789*#ABCD"):
+        """Press keys one after the other, by RFC 4733. Raises ValueError for what is none of KEYS."""
+        if wrong := set(digits) - set(KEYS):
             raise ValueError(f"no such key: {', '.join(sorted(wrong))}")
         for digit in digits:
             self._line.media.send_digit(digit)

@@ -56,13 +56,20 @@ class Silence:
 
 
 async def converse(call: Call, plan: CallPlan) -> None:
-    """Carry out `plan` until it is done, the far end hangs up, or its time is over; then hang up."""
+    """Carry out `plan` until it is done, the far end hangs up, or its time is over; then hang up.
+
+    Raises WavError or OSError for a line that cannot be played.
+    """
     script = asyncio.ensure_future(_follow(call, plan))
     over = asyncio.ensure_future(call.disconnected())
-    await asyncio.wait({script, over}, timeout=plan.duration, return_when=asyncio.FIRST_COMPLETED)
-    script.cancel()
-    over.cancel()
-    call.hang_up()
+    try:
+        await asyncio.wait({script, over}, timeout=plan.duration, return_when=asyncio.FIRST_COMPLETED)
+        if script.done():
+            script.result()
+    finally:
+        script.cancel()
+        over.cancel()
+        call.hang_up()
 
 
 async def _follow(call: Call, plan: CallPlan) -> None:

@@ -9,8 +9,9 @@ import gc
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from sipagent.agent.agent import Agent
 from sipagent.call_files import CallFiles
@@ -20,7 +21,7 @@ from sipagent.config import AgentSection, Configuration, load
 from sipagent.config.keys import PROVIDERS, require_keys
 from sipagent.config.limits import require_available
 from sipagent.config.values import Capture, Recording
-from sipagent.errors import RegistrationError
+from sipagent.errors import ConfigurationError, RegistrationError
 from sipagent.events import Disconnected, Registered, RegistrationFailed, Stamped
 from sipagent.local.receptionist import Script
 from sipagent.local.servers import API_KEY, LocalServers
@@ -53,20 +54,22 @@ async def serve(
     watchers: Collection[Watcher] = (),
     trace: Tap | None = None,
     require_registration: bool = False,
-) -> None:
-    """Answer calls until SIGINT or SIGTERM; then let those that run end, DRAIN seconds at most.
+) -> signal.Signals:
+    """Answer calls until SIGINT or SIGTERM, and return which; before, let calls end, DRAIN seconds at most.
 
-    Raises RegistrationError with `require_registration`, if a registrar refuses us.
+    A second signal ends them at once. Raises RegistrationError with `require_registration`, if a registrar refuses us.
     """
-    async with answering(configuration, agent, local=local, watchers=watchers, trace=trace) as phone:
+    phone_that_answers = answering(configuration, agent, local=local, watchers=watchers, trace=trace)
+    async with phone_that_answers as phone, _signals() as signals:
+        told = asyncio.create_task(signals.get())
         if require_registration:
-            await _registered(phone)
-        await _until_told_to_stop()
+            await _unless(told, _registered(phone))
+        number = await told
         phone.stop_answering()
-        drained = asyncio.ensure_future(phone.idle(DRAIN))
-        hurried = asyncio.ensure_future(_until_told_to_stop())
-        await asyncio.wait({drained, hurried}, return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
+        hurry = asyncio.create_task(signals.get())
+        await _unless(hurry, phone.idle(DRAIN))
+        hurry.cancel()
+        return number
 
 
 @contextlib.asynccontextmanager
@@ -94,6 +97,7 @@ async def answering(
                 files.base,
                 clock=asyncio.get_running_loop().time,
                 configuration=portable(configuration),
+                in_code=agent is not None,
                 secrets=secrets,
             )
             stack.callback(captures.close)
@@ -174,7 +178,9 @@ def _secrets(configuration: Configuration) -> list[str]:
 
 
 async def _registered(phone: Softphone) -> None:
-    """Return when the first account is registered; raise RegistrationError when its registrar refuses it."""
+    """Return when an account is registered; raise RegistrationError when a registrar refuses one."""
+    if not phone.configuration.accounts:
+        raise ConfigurationError("there is no [account NAME] to register: see sip.conf.example")
     outcome: asyncio.Future[Registered] = asyncio.get_running_loop().create_future()
 
     def take(stamped: Stamped) -> None:
@@ -190,14 +196,24 @@ async def _registered(phone: Softphone) -> None:
     await outcome
 
 
-async def _until_told_to_stop() -> None:
-    """Wait for SIGINT or SIGTERM."""
-    told = asyncio.Event()
+@contextlib.asynccontextmanager
+async def _signals() -> AsyncIterator["asyncio.Queue[signal.Signals]"]:
+    """Collect SIGINT and SIGTERM, in place of what they do otherwise."""
+    told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, told.put_nowait, number)
     try:
-        await told.wait()
+        yield told
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+async def _unless(told: "asyncio.Task[signal.Signals]", work: Coroutine[Any, Any, object]) -> None:
+    """Do `work`, unless we are told to stop before it is done. What it raises is raised."""
+    task = asyncio.create_task(work)
+    await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    task.cancel()

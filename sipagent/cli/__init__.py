@@ -1,6 +1,6 @@
 """The command line. Each command is one file; exit codes are frozen (docs/cli.md).
 
-    0 ok · 1 a call or check failed · 2 usage or configuration · 3 registration · 4 a quality bar missed · 130 interrupted
+0 ok · 1 a call or check failed · 2 usage or configuration · 3 registration · 4 a quality bar missed · 130 interrupted
 """
 
 import click

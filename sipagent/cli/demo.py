@@ -1,4 +1,4 @@
-"""`sipagent demo`: no keys, no PBX. Local engines, the agent on a port of this machine, and one real call placed to it."""
+"""`sipagent demo`: no keys, no PBX. Local engines, the agent on a port of this machine, and one real call to it."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,6 @@ import click
 
 from sipagent.caller import CallPlan, converse
 from sipagent.cli.options import FAILED, OK, Settings, common
-from sipagent.cli.report import JsonReport, TextReport
-from sipagent.cli.trace import Trace
 from sipagent.config import Configuration
 from sipagent.config.values import Capture, PortRange, Recording
 from sipagent.errors import ConfigurationError
@@ -25,6 +23,7 @@ from sipagent.sip.flow import Address
 
 LINES = ("caller_opening_hours", "caller_goodbye", "caller_yes")
 """What the demo's caller says, each as a WAV of `local/clips`."""
+NOTICE = "Offline demo: the engines are pocketsphinx, Silero and espeak-ng, here. They know a few phrases only."
 LONGEST = 60.0
 FIRST_PORT = 5060
 CALLER = "sip:demo-caller@127.0.0.1"
@@ -45,9 +44,7 @@ def demo(settings: Settings, once: bool, lan: bool, out: Path) -> int:
     Starts local engines in the providers' place, the agent on port 5060 or the next free one, and places a real call
     to it, which you can watch. Then it waits for your softphone.
     """
-    with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(_demo(settings, once=once, lan=lan, out=out))
-    return OK
+    return asyncio.run(_demo(settings, once=once, lan=lan, out=out))
 
 
 async def _demo(settings: Settings, *, once: bool, lan: bool, out: Path) -> int:
@@ -56,24 +53,24 @@ async def _demo(settings: Settings, *, once: bool, lan: bool, out: Path) -> int:
     reached = (local_address_towards(ELSEWHERE) if lan else None) or "127.0.0.1"
     address = f"sip:agent@{Address(reached, configuration.general.bind.port)}"
     say = (lambda text: None) if settings.json else click.echo
-    report = JsonReport() if settings.json else TextReport(click.echo, agent="agent" in settings.trace)
     judge = Judge()
-    say("Offline demo: the engines are pocketsphinx, Silero and espeak-ng, on this machine. They know a few phrases only.")
-    traced = settings.trace - {"agent"}
-    trace = Trace(traced, lambda text: click.echo(text, err=True)) if traced else None
-    async with answering(
-        configuration, local=("ai", "tts"), watchers=[report.take, judge.take], trace=trace
-    ) as phone:
+    say(NOTICE)
+    watchers = [settings.report().take, judge.take]
+    async with answering(configuration, local=("ai", "tts"), watchers=watchers, trace=settings.tap()) as phone:
         say(f"The agent answers at {address}\n")
         await _place_call(configuration.general.bind.port)
         await asyncio.wait_for(judge.over.wait(), LONGEST)
         await phone.idle(2.0)
-        say(f"\n{judge.verdict}\nKept in {out}: " + ", ".join(sorted(path.name for path in out.glob(judge.pattern))))
+        say(f"\n{judge.verdict}\nKept in {out}: {', '.join(_matching(out, judge.pattern))}")
         if once:
             return OK if judge.is_right else FAILED
         say(f"\nNow you: dial {address} from a softphone (no registration). Ctrl-C ends.")
         await asyncio.get_running_loop().create_future()
     return OK
+
+
+def _matching(directory: Path, pattern: str) -> list[str]:
+    return sorted(path.name for path in directory.glob(pattern))
 
 
 async def _place_call(port: int) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from sipagent.audio import wav
+from sipagent.call import KEYS
 from sipagent.caller import CallPlan, converse
 from sipagent.cli.options import OK, Settings, common
-from sipagent.cli.report import JsonReport, TextReport
-from sipagent.cli.trace import Trace
 from sipagent.config import Configuration
-from sipagent.errors import ConfigurationError, RegistrationError
+from sipagent.errors import CallFailed, ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
 from sipagent.phone import Softphone
 from sipagent.sip.flow import Address
@@ -19,15 +19,38 @@ from sipagent.sip.flow import Address
 REGISTERED_WITHIN = 10.0
 
 
+def playable(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Look into the files of `--play` before anybody is rung."""
+    for path in value:
+        try:
+            wav.read(path.read_bytes())
+        except wav.WavError as error:
+            raise click.BadParameter(f"{path}: {error}") from error
+    return value
+
+
+def keys(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Read `--dtmf`."""
+    if wrong := set(value) - set(KEYS):
+        raise click.BadParameter(f"{', '.join(sorted(wrong))}: the keys are {KEYS}")
+    return value
+
+
 @click.command()
 @click.argument("target")
 @click.option("--from", "account", default="", metavar="ACCOUNT", help="Call as this account of sip.conf.")
-@click.option("--play", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="WAV",
-              help="Play a file when the far end falls silent; may be given more than once.")  # fmt: skip
+@click.option(
+    "--play",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=playable,
+    metavar="WAV",
+    help="Play a file when the far end falls silent; may be given more than once.",
+)
 @click.option("--echo", is_flag=True, help="Say back what is heard.")
 @click.option("--agent", is_flag=True, hidden=True)
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), metavar="WAV", help="Record, stereo.")
-@click.option("--dtmf", default="", metavar="1#", help="Press keys once the call stands.")
+@click.option("--dtmf", default="", callback=keys, metavar="1#", help="Press keys once the call stands.")
 @click.option("--duration", default=30.0, show_default=True, help="Seconds after which to hang up.")
 @common
 def dial(
@@ -50,18 +73,16 @@ def dial(
 
 async def _dial(settings: Settings, target: str, account: str, plan: CallPlan, record: Path | None) -> int:
     configuration = _only(settings.configuration(), account, target)
-    traced = settings.trace - {"agent"}
     phone = Softphone(
         configuration=configuration,
-        trace=Trace(traced, lambda text: click.echo(text, err=True)) if traced else None,
+        trace=settings.tap(),
         recording=(lambda call_id: record) if record is not None else None,
     )
-    report = JsonReport() if settings.json else TextReport(click.echo, agent="agent" in settings.trace)
-    phone.watch(report.take)
+    phone.watch(settings.report().take)
     registered = _registration(phone)
     async with phone:
         if configuration.accounts:
-            await asyncio.wait_for(registered, REGISTERED_WITHIN)
+            await _in_time(registered)
             outbound = phone.call(target)
         else:
             outbound = await phone.call_directly(target)
@@ -82,7 +103,7 @@ def _only(configuration: Configuration, account: str, target: str) -> Configurat
 
 
 def _registration(phone: Softphone) -> "asyncio.Future[None]":
-    """Return what is done when the account is registered, and raises RegistrationError when it is refused."""
+    """Return what is done when the account is registered, and raises CallFailed when it is refused."""
     outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(stamped: Stamped) -> None:
@@ -92,7 +113,14 @@ def _registration(phone: Softphone) -> "asyncio.Future[None]":
             case Registered():
                 outcome.set_result(None)
             case RegistrationFailed(code=code, reason=reason, hint=hint):
-                outcome.set_exception(RegistrationError(code, reason, hint))
+                outcome.set_exception(CallFailed(code, f"{reason} to our registration" + (f": {hint}" if hint else "")))
 
     phone.watch(take)
     return outcome
+
+
+async def _in_time(registered: "asyncio.Future[None]") -> None:
+    try:
+        await asyncio.wait_for(registered, REGISTERED_WITHIN)
+    except TimeoutError:
+        raise CallFailed(408, f"the registrar did not answer within {REGISTERED_WITHIN:g} s") from None

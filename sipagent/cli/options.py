@@ -1,17 +1,18 @@
 """The options that work after every subcommand, and what they say as one value."""
 
-import asyncio
 import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
 
+from sipagent.cli.report import JsonReport, TextReport
+from sipagent.cli.trace import Trace
 from sipagent.config import Configuration, load
 from sipagent.errors import (
     CallFailed,
@@ -43,6 +44,17 @@ class Settings:
         """Load sip.conf, environment and `--set`. Raises ConfigurationError."""
         return load(self.config, os.environ, self.overrides)
 
+    def report(self) -> JsonReport | TextReport:
+        """Return what prints the events of a phone."""
+        if self.json:
+            return JsonReport(sys.stdout, provider="provider" in self.trace)
+        return TextReport(click.echo, agent="agent" in self.trace)
+
+    def tap(self) -> Trace | None:
+        """Return what prints messages, packets and frames, if any are wanted."""
+        wanted = self.trace - {"agent"}
+        return Trace(wanted, functools.partial(click.echo, err=True)) if wanted else None
+
 
 def _traces(ctx: click.Context, param: click.Parameter, value: str | None) -> frozenset[str]:
     wanted = frozenset(filter(None, (value or "").split(",")))
@@ -52,7 +64,7 @@ def _traces(ctx: click.Context, param: click.Parameter, value: str | None) -> fr
 
 
 def common(command: Callable[..., int]) -> Callable[..., None]:
-    """Give a command the common options as `settings`, turn its result into the exit code, and errors into sentences."""
+    """Give a command the common options as `settings`; make an exit code of its result, and sentences of its errors."""
 
     @click.option("-c", "--config", type=click.Path(path_type=Path), help="The sip.conf to use.")
     @click.option("--set", "overrides", multiple=True, metavar="'SECTION.KEY=VALUE'", help="Override one option.")
@@ -77,11 +89,6 @@ def common(command: Callable[..., int]) -> Callable[..., None]:
     return run
 
 
-def run_async(work: Coroutine[Any, Any, int]) -> int:
-    """Run a command's coroutine on the fastest loop there is."""
-    return asyncio.run(work)
-
-
 def _level(verbose: int) -> int:
     return (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
 
@@ -95,7 +102,7 @@ def _outcome(command: Callable[[], int]) -> int:
         return _say(error, REGISTRATION)
     except (CallFailed, NoPortFree, SipagentError) as error:
         return _say(error, FAILED)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -36,10 +35,10 @@ class JsonReport:
     Frames of providers come only with `provider`: they are many.
     """
 
-    def __init__(self, out: TextIO = sys.stdout, *, provider: bool = False, wall: float | None = None) -> None:
+    def __init__(self, out: TextIO, *, provider: bool = False) -> None:
         self._out = out
         self._provider = provider
-        self._ahead = time.time() - time.monotonic() if wall is None else wall
+        self._ahead = time.time() - time.monotonic()
 
     def take(self, stamped: Stamped) -> None:
         """Print one event."""

@@ -1,10 +1,10 @@
 """`sipagent run`: the phone as a service, from sip.conf, a Python file or an account on the command line."""
 
 import asyncio
-import contextlib
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +12,7 @@ from pathlib import Path
 import click
 
 from sipagent.agent.agent import Agent
-from sipagent.cli.options import OK, Settings, common
-from sipagent.cli.report import JsonReport, TextReport
-from sipagent.cli.trace import Trace
+from sipagent.cli.options import INTERRUPTED, OK, Settings, common
 from sipagent.config import Account, Configuration
 from sipagent.config.limits import unavailable
 from sipagent.config.save import save
@@ -64,24 +62,17 @@ def run(
         agent = load_agent(target)
     for sentence in unavailable(configuration):
         click.echo(f"note: {sentence}", err=True)
-    report = (
-        JsonReport(provider="provider" in settings.trace)
-        if settings.json
-        else TextReport(click.echo, agent="agent" in settings.trace)
-    )
-    traced = settings.trace - {"agent"}
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            serve(
-                configuration,
-                agent,
-                local=local,
-                watchers=[report.take],
-                trace=Trace(traced, lambda text: click.echo(text, err=True)) if traced else None,
-                require_registration=require_registration,
-            )
+    told = asyncio.run(
+        serve(
+            configuration,
+            agent,
+            local=local,
+            watchers=[settings.report().take],
+            trace=settings.tap(),
+            require_registration=require_registration,
         )
-    return OK
+    )
+    return INTERRUPTED if told is signal.SIGINT else OK
 
 
 def load_agent(target: str) -> Agent | Scenario:
@@ -93,6 +84,8 @@ def load_agent(target: str) -> Agent | Scenario:
         module = _module_of(place)
     except ImportError as error:
         raise ConfigurationError(f"{place}: cannot be imported: {error}") from error
+    except SyntaxError as error:
+        raise ConfigurationError(f"{error.filename}:{error.lineno}: {error.msg}") from error
     found = getattr(module, name, None)
     if not isinstance(found, Agent) and not callable(found):
         raise ConfigurationError(f"{target}: there is no agent or scenario called {name}")
