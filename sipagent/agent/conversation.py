@@ -331,6 +331,7 @@ class Conversation:
         self._close()
 
     def _close(self) -> None:
+        self._call.stop_media_to(self._mind)
         self._set_timer(None)
         self._over.set()
 

@@ -239,6 +239,9 @@ class AgentCall(CallControl, Speaker, Protocol):
     def send_media_to(self, unit: Hearer) -> None:
         """Let `unit` hear the caller."""
 
+    def stop_media_to(self, unit: Hearer) -> None:
+        """No longer let `unit` hear."""
+
     def on(self, kind: type[E], handler: Callable[[E], object]) -> None:
         """Call `handler` with each event of `kind`, when it happens."""
 

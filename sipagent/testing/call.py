@@ -95,6 +95,11 @@ class ScriptedCall:
         """Let `unit` hear the caller."""
         self._hearers.append(unit)
 
+    def stop_media_to(self, unit: Hearer) -> None:
+        """No longer let `unit` hear."""
+        if unit in self._hearers:
+            self._hearers.remove(unit)
+
     def connect_source(self, source: Source) -> None:
         """Hear `source` from now on."""
         before, self._source = self._source, source
