@@ -1,6 +1,7 @@
 """Whole calls of an agent, good and bad, captured on virtual time: each replays to the last byte."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -117,6 +118,29 @@ def test_a_call_replays_equal_twice(
     captured(tmp_path / "call", behaviour, openai(), cartesia())
     replay(tmp_path / "call", agent=agent_with(Warehouse()))
     replay(tmp_path / "call.pcap", agent=agent_with(Warehouse()))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_call_in_which_anything_happens_replays_equal(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+
+    async def do_anything(caller: Caller) -> None:
+        for _ in range(8):
+            await asyncio.sleep(chance.uniform(0.05, 2.5))
+            if caller.call.is_over:
+                return
+            if chance.random() < 0.7:
+                caller.says("whatever", chance.uniform(0.1, 1.5))
+            else:
+                caller.presses(chance.choice("0123456789*#"))
+        caller.hangs_up()
+
+    replies = chance.choices(
+        [*ANSWERS, Failure(), ToolUse("order_status", '{"number": "5"}', text="Let me see.")], k=12
+    )
+    faults = [Fault(close_after=chance.randrange(20, 60))] * chance.randrange(2)
+    captured(tmp_path / "call", do_anything, ScriptedOpenAI(*replies, faults=faults))
+    replay(tmp_path / "call", agent=agent_with(Warehouse()))
 
 
 def test_tools_are_not_run_again(tmp_path: Path) -> None:
