@@ -121,7 +121,7 @@ class BundleWriter:
         line = record.line()
         for secret in self._secrets:
             line = line.replace(secret, MASK)
-        lines.append(line.encode())
+        lines.append(line.encode("utf-8", "backslashreplace"))  # half a surrogate pair becomes its JSON escape
 
     def _flush_when_due(self) -> None:
         if self._time >= self._flushed + FLUSH_INTERVAL:

@@ -68,6 +68,15 @@ def test_secrets_are_masked_in_values_and_inside_frames(tmp_path: Path) -> None:
     assert "no such key" in content
 
 
+def test_half_a_surrogate_pair_comes_back_as_it_was(tmp_path: Path) -> None:
+    bundle = Bundle(tmp_path / "call")
+    writer = BundleWriter(bundle, header_record("abc", 0.0, epoch=EPOCH, configuration={}))
+    writer.note("tool", {"name": "quote", "output": "half \ud83d a pair, and \U0001f600"}, 1.0)
+    writer.close()
+    output = next(record.data["output"] for record in journal.read(bundle.journal) if record.kind == "tool")
+    assert output == "half \ud83d a pair, and \U0001f600"
+
+
 def test_captures_keep_each_call_under_its_own_name(tmp_path: Path) -> None:
     captures = Captures(lambda call_id: tmp_path / f"x-{call_id}", clock=lambda: 10.0, configuration={"agent": "voxi"})
     for call_id in ("one", "two"):

@@ -14,6 +14,7 @@ from sipagent.testing.network import Network
 from sipagent.testing.phone import Caller, Rehearsal
 from sipagent.testing.providers import Failure, Fault, ScriptedCartesia, ScriptedOpenAI, Silence, ToolUse
 
+Reply = str | ToolUse | Failure | Silence
 Behaviour = Callable[[Caller], Awaitable[None]]
 
 
@@ -135,9 +136,8 @@ def test_a_call_in_which_anything_happens_replays_equal(tmp_path: Path, seed: in
                 caller.presses(chance.choice("0123456789*#"))
         caller.hangs_up()
 
-    replies = chance.choices(
-        [*ANSWERS, Failure(), ToolUse("order_status", '{"number": "5"}', text="Let me see.")], k=12
-    )
+    known: list[Reply] = [*ANSWERS, Failure(), ToolUse("order_status", '{"number": "5"}', text="Let me see.")]
+    replies = chance.choices(known, k=12)
     faults = [Fault(close_after=chance.randrange(20, 60))] * chance.randrange(2)
     captured(tmp_path / "call", do_anything, ScriptedOpenAI(*replies, faults=faults))
     replay(tmp_path / "call", agent=agent_with(Warehouse()))

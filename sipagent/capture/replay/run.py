@@ -43,7 +43,7 @@ class Replay:
     def rewrite(self) -> None:
         """Make what left in this run the golden file: `replay --update`."""
         lines = (record.line() for record in (self.header, *self.departures))
-        self.bundle.golden.write_text("".join(lines), "utf-8")
+        self.bundle.golden.write_text("".join(lines), "utf-8", "backslashreplace")
 
 
 def replay(path: Path, agent: Agent | Scenario | None = None, *, record: bool = False) -> Replay:
