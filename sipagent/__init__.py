@@ -1,33 +1,39 @@
 """sipagent: a telephone with an AI agent inside.
 
-from sipagent import Agent, run
+    from sipagent import Agent, run
 
-run(Agent("You are Voxi, a helpful phone assistant.", greeting="Hello! How can I help today?"))
+    run(Agent("You are Voxi, a helpful phone assistant.", greeting="Hello! How can I help today?"))
+
+Names are imported when they are first used: the local engines' processes need a small part of the house only.
 """
 
-from sipagent.agent.agent import Agent
-from sipagent.agent.tools import tool
-from sipagent.call import Call, InboundCall, OutboundCall, connect_media
-from sipagent.config import Account, secret
-from sipagent.events import (
-    AgentSaid,
-    CallerSaid,
-    DigitReceived,
-    Disconnected,
-    Event,
-    ProviderClosed,
-    ProviderEvent,
-    ProviderFailed,
-    SpeechEnded,
-    SpeechStarted,
-    TextDelta,
-    TextDone,
-    ToolCall,
-)
-from sipagent.phone import Softphone
-from sipagent.providers.cartesia_tts import CartesiaTTS
-from sipagent.providers.openai_realtime import OpenAIRealtime
-from sipagent.service import run
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sipagent.agent.agent import Agent
+    from sipagent.agent.tools import tool
+    from sipagent.call import Call, InboundCall, OutboundCall, connect_media
+    from sipagent.config import Account, secret
+    from sipagent.events import (
+        AgentSaid,
+        CallerSaid,
+        DigitReceived,
+        Disconnected,
+        Event,
+        ProviderClosed,
+        ProviderEvent,
+        ProviderFailed,
+        SpeechEnded,
+        SpeechStarted,
+        TextDelta,
+        TextDone,
+        ToolCall,
+    )
+    from sipagent.phone import Softphone
+    from sipagent.providers.cartesia_tts import CartesiaTTS
+    from sipagent.providers.openai_realtime import OpenAIRealtime
+    from sipagent.service import run
 
 __all__ = [
     "Account",
@@ -56,3 +62,28 @@ __all__ = [
     "secret",
     "tool",
 ]
+
+_HOMES = {
+    "agent.agent": ["Agent"],
+    "agent.tools": ["tool"],
+    "call": ["Call", "InboundCall", "OutboundCall", "connect_media"],
+    "config": ["Account", "secret"],
+    "phone": ["Softphone"],
+    "providers.cartesia_tts": ["CartesiaTTS"],
+    "providers.openai_realtime": ["OpenAIRealtime"],
+    "service": ["run"],
+}
+"""Where each name lives; what is not here is an event."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'sipagent' has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "events")
+    found: object = getattr(import_module(f"sipagent.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__
