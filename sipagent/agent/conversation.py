@@ -239,10 +239,10 @@ class Conversation:
         self._step(TurnInput.VOICE_FAILED)
 
     def settled(self, answer: Answer) -> None:
-        """Tell what was heard; make the history say the same."""
-        if self._turn.state is TurnState.OVER or not answer.generated_text:
+        """Tell what was heard; make the history say the same, if there will be more of it."""
+        if not answer.generated_text:
             return
-        if answer.is_cut:
+        if answer.is_cut and self._turn.state is not TurnState.OVER:
             for item_id, heard in answer.heard_by_item().items():
                 if heard != answer.texts[item_id]:
                     self._mind.replace_message(item_id, heard)
@@ -332,6 +332,7 @@ class Conversation:
 
     def _close(self) -> None:
         self._call.stop_media_to(self._mind)
+        self._delivery.abandon()
         self._set_timer(None)
         self._over.set()
 

@@ -104,6 +104,14 @@ class Delivery:
             if answer.speech is None:
                 self._reports.settled(answer)
 
+    def abandon(self) -> None:
+        """The call is over: what has left by now is all that will ever be heard."""
+        abandoned, self._answers = self._answers, deque()
+        for answer in abandoned:
+            answer.is_cut = True
+            self._reports.settled(answer)
+            answer.speech = None
+
     def resay(self) -> None:
         """Say again what the voice failed to."""
         if self._answers:

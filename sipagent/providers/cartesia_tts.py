@@ -137,6 +137,8 @@ class CartesiaTTS:
         self.clear()
         self._unit = None
         unit.disconnect_source(self)
+        for utterance in self._unfinished.values():
+            self._media.paused(utterance.heard_seconds)
         self._media.stopped()
 
     def reconnect(self) -> None:
@@ -172,6 +174,7 @@ class CartesiaTTS:
             self._refused(missing_key(self.name))
             return
         self._connection = Connection(
+            self.name,
             here.open_socket(self.name),
             websocket_url(self._base_url or options.base_url or BASE_URL, "/tts/websocket"),
             {"X-API-Key": self._key, "Cartesia-Version": VERSION},

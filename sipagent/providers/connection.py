@@ -21,6 +21,7 @@ class Connection:
 
     def __init__(
         self,
+        provider: str,
         socket: FrameSocket,
         url: str,
         headers: Mapping[str, str],
@@ -30,13 +31,13 @@ class Connection:
         ended: Callable[[Close | ProviderError], None],
     ) -> None:
         self.is_open = False
-        self.malformed = 0
-        """Frames that were no JSON object; they are passed over."""
+        self._provider = provider
         self._socket = socket
         self._opened = opened
         self._receive = receive
         self._ended = ended
         self._closed = False
+        self._malformed = 0
         self._task = asyncio.create_task(self._run(url, headers))
 
     def send(self, frame: str) -> None:
@@ -71,12 +72,14 @@ class Connection:
         except ValueError:
             frame = None
         if not isinstance(frame, dict):
-            self.malformed += 1
+            self._malformed += 1
+            if self._malformed == 1:
+                log.warning("%s sent a frame that is no JSON object; such frames are passed over", self._provider)
             return
         try:
             self._receive(frame)
         except Exception:
-            log.exception("a %s frame could not be handled; the connection goes on", frame.get("type"))
+            log.exception("the %s frame %s could not be handled", self._provider, frame.get("type"))
 
     def _over(self, how: Close | ProviderError) -> None:
         self.is_open = False

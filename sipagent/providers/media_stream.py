@@ -28,8 +28,8 @@ class MediaStream:
 
     def paused(self, played: float) -> None:
         """Nothing is left to play; `played` seconds were, since the last pause."""
-        self._played += played
         if self._playing:
+            self._played += played
             self._cancel()
             self._quiet = asyncio.get_running_loop().call_later(QUIET, self.stopped)
 

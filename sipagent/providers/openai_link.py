@@ -59,7 +59,7 @@ class RealtimeLink:
     def open(self, socket: FrameSocket, url: str, headers: Mapping[str, str]) -> None:
         """Open the session on a new socket, in the background."""
         self._connection = Connection(
-            socket, url, headers, opened=_wait_for_session_created, receive=self._receive, ended=self._ended
+            "openai", socket, url, headers, opened=_wait_for_session_created, receive=self._receive, ended=self._ended
         )
 
     async def ready(self) -> None:

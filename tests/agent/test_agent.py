@@ -131,6 +131,8 @@ def test_the_caller_hangs_up_in_the_middle_of_an_answer(stage: MakeStage) -> Non
 
     assert all(connection.ended for connection in [*played.openai.connections, *played.cartesia.connections])
     assert played.call.hung_up_at is None
+    assert [(said.heard_text, said.interrupted) for said in played.said] == [("Hello! How can", True)]
+    assert played.call.of(MediaEnded)[0].duration > 0.7
 
 
 def test_two_answers_are_spoken_in_their_order(stage: MakeStage) -> None:
