@@ -7,6 +7,7 @@ Nothing that happens in one call ends another, or the phone.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Mapping
@@ -45,7 +46,6 @@ ANONYMOUS = "sip:anonymous@anonymous.invalid"
 """Who calls when no account does (RFC 3261 section 8.1.1.3)."""
 PATIENCE = 5.0
 """Seconds that calls have to say BYE, and registrars to confirm, when the phone is put away."""
-PLAYABLE = ("PCMU", "PCMA")
 
 
 class Softphone:
@@ -75,6 +75,7 @@ class Softphone:
         self._watchers: list[Callable[[Stamped], None]] = []
         self._scenarios: Mapping[str, Scenario] = {}
         self._closing = False
+        self._received = asyncio.Event()
 
     # ---- life
 
@@ -109,12 +110,20 @@ class Softphone:
     async def __aexit__(self, *exception: object) -> None:
         """End every call with BYE, un-register, give every port back."""
         self.end_calls()
-        await asyncio.gather(*(enrolment.close(PATIENCE) for enrolment in self._enrolments))
+        await asyncio.gather(self._confirmed(), *(enrolment.close(PATIENCE) for enrolment in self._enrolments))
         if not await self.idle(PATIENCE):
             self._switchboard.abandon()
         self._driver.close()
         self._endpoint.close()
         self._world.media.close()
+
+    async def _confirmed(self) -> None:
+        """Wait until the far ends have confirmed that their calls are over: a BYE that was lost is sent again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self._user_agent.has_calls:
+                    self._received.clear()
+                    await self._received.wait()
 
     async def serve(self, agent: Agent | Scenario, *, accounts: Mapping[str, Agent | Scenario] | None = None) -> None:
         """Give calls to `agent` (those of an account to its own) until cancelled."""
@@ -226,6 +235,7 @@ class Softphone:
         self._keep_datagram(data, flow, sent=False)
         self._driver.receive(data, flow)
         self._taps.forget_strangers()
+        self._received.set()
 
     def _unreachable(self, flow: Flow, reason: str) -> None:
         self._driver.unreachable(flow, reason)
@@ -266,7 +276,10 @@ class Softphone:
     def _publish(self, call_id: str, event: Event) -> None:
         stamped = Stamped(time=self._loop.time(), call_id=call_id, event=event)
         for watcher in self._watchers:
-            watcher(stamped)
+            try:
+                watcher(stamped)
+            except Exception:
+                log.exception("call %s: a watcher failed at %s", call_id or "(none)", type(event).__name__)
 
 
 def _target(text: str) -> Uri:

@@ -11,10 +11,11 @@ from sipagent.audio import g711
 from sipagent.config import Configuration, General
 from sipagent.config.values import Codec, UnknownCallers
 from sipagent.errors import CallFailed, ConfigurationError, NoPortFree
-from sipagent.events import CallAnswered, CallerRefused, CallReceived, Notice, Registered, RegistrationFailed
+from sipagent.events import CallAnswered, CallerRefused, CallReceived, Notice, Registered, RegistrationFailed, Stamped
 from sipagent.events import CallFailed as CallFailedEvent
 from sipagent.phone import PATIENCE
 from sipagent.sip.message import Request
+from sipagent.testing.network import Datagram
 from tests.exchange import HANDSET, PHONE, TONE, Exchange, Handset, sdp
 
 ALICE = f"sip:alice@{HANDSET}"
@@ -195,6 +196,21 @@ def test_a_caller_of_whom_nothing_comes_is_hung_up_on() -> None:
 
     told = Exchange(listen, configuration=general(rtp_timeout=10), rtp_timeout=10).tell(story)
     assert told.of(Disconnected)[0].reason == "no RTP for 10 s"
+
+
+def test_a_watcher_that_fails_is_told_of_in_the_log_and_nobody_else_notices(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(stamped: Stamped) -> None:
+        raise RuntimeError("out of paper")
+
+    async def story(exchange: Exchange) -> None:
+        exchange.phone.watch(fail)
+        assert await exchange.handset.calls() == 200
+        await asyncio.sleep(1)
+        await exchange.handset.hangs_up()
+
+    told = Exchange(listen).tell(story)
+    assert [ended.by for ended in told.of(Disconnected)] == ["caller"]
+    assert "a watcher failed at CallReceived" in caplog.text
 
 
 # ---- calling
@@ -388,6 +404,24 @@ def test_put_away_the_phone_hangs_up_and_un_registers() -> None:
     assert told.of(Disconnected) == [Disconnected(reason="the phone is put away", by="us")]
     assert len(told.handset.of("BYE")) == 1
     assert told.handset.of("REGISTER")[-1].headers.get("expires") == "0"
+
+
+def test_put_away_a_bye_that_is_lost_is_sent_again() -> None:
+    lost: list[bytes] = []
+
+    def drops(datagram: Datagram) -> bool:
+        if datagram.data.startswith(b"BYE") and not lost:
+            lost.append(datagram.data)
+            return True
+        return False
+
+    async def story(exchange: Exchange) -> None:
+        exchange.network.drops = drops
+        await exchange.handset.calls()
+
+    told = Exchange(listen).tell(story)
+    assert lost
+    assert len(told.handset.of("BYE")) == 1
 
 
 def test_put_away_while_a_call_rings_the_phone_refuses_it() -> None:

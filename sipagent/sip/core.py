@@ -7,7 +7,7 @@ into the core, its own verbs included. Nothing that a peer sends raises.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sipagent.sip.admission import Admission, Verdict
 from sipagent.sip.capabilities import ACCEPT, ALLOW, SUPPORTED, refusal
@@ -19,6 +19,7 @@ from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Flaw, Request, Response, answerable, check, parse, response_to
 from sipagent.sip.outputs import CallerTurnedAway, Invited, Output
 from sipagent.sip.registration import Registration
+from sipagent.sip.requests import contact_over
 from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
 
@@ -26,13 +27,14 @@ from sipagent.sip.uri import Uri
 class UserAgent:
     """All that one phone says and hears in SIP, over any number of flows.
 
-    `product` is what User-Agent and Server headers say; empty leaves them out.
+    `user_agent` is what User-Agent and Server headers say; empty leaves them out. With `has_tcp`, requests that are too
+    large for a datagram go by TCP first (RFC 3261 section 18.1.1).
     """
 
-    def __init__(self, *, ids: Ids, admission: Admission, user_agent: str = "sipagent") -> None:
+    def __init__(self, *, ids: Ids, admission: Admission, user_agent: str = "sipagent", has_tcp: bool = False) -> None:
         self._ids = ids
         self._admission = admission
-        self._layer = TransactionLayer(user_agent)
+        self._layer = TransactionLayer(user_agent, has_tcp=has_tcp)
         self._host = Host(layer=self._layer, ids=ids, ended=self._forget_session)
         self._sessions: dict[tuple[str, str], InviteSession] = {}
         self._registrations: list[Registration] = []
@@ -46,6 +48,11 @@ class UserAgent:
     def idle(self) -> bool:
         """Whether no transaction, call or registration is left."""
         return self._layer.idle and not self._sessions and not self._registrations
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a call is not over yet, the confirmation of our BYE included."""
+        return bool(self._sessions)
 
     # ---- the driver's side
 
@@ -71,9 +78,14 @@ class UserAgent:
         """Drain what is to be sent and told, in order."""
         return self._layer.outputs()
 
-    def transport_failed(self, flow: Flow, now: float) -> None:
-        """The network would not take what was sent over `flow`; requests waiting there fail with 503."""
-        self._layer.transport_failed(flow, now)
+    def transport_failed(self, flow: Flow, now: float, why: str = "") -> None:
+        """The network would not take what was sent over `flow`, or its connection is gone; `why` is for people.
+
+        Requests waiting there go elsewhere or fail with 503, and what was registered over it is registered anew.
+        """
+        self._layer.transport_failed(flow, now, why)
+        for registration in list(self._registrations):
+            registration.flow_failed(flow, now)
 
     def register(
         self,
@@ -84,20 +96,25 @@ class UserAgent:
         expires: int,
         now: float,
         contact: Address | None = None,
+        others: Sequence[Flow] = (),
     ) -> Registration:
-        """Register, and stay registered. `contact` is where callers reach us, if not at the local address of `flow`."""
+        """Register over `flow`, or if that fails over one of the `others`, and stay registered.
+
+        `contact` is where callers reach us, if not at the local address of the flow.
+        """
         registration = Registration(
             layer=self._layer,
             ids=self._ids,
             identity=identity,
             registrar=registrar,
-            flow=flow,
-            contact=contact or flow.local,
+            servers=(flow, *others),
+            contact=contact,
             expires=expires,
             closed=self._forget_registration,
         )
         self._registrations.append(registration)
-        self._admission.trust_host(flow.remote.host)
+        for server in registration.servers:
+            self._admission.trust_host(server.remote.host)
         self._admission.trust_contact(registration.token)
         registration.start(now)
         return registration
@@ -112,8 +129,12 @@ class UserAgent:
         now: float,
         contact: Uri | None = None,
         headers: Iterable[Field] = (),
+        others: Sequence[Flow] = (),
     ) -> InviteSession:
-        """Call `target` over `flow`. Without an offer, `Answered` brings one, for `acknowledge` to answer."""
+        """Call `target` over `flow`, or if that fails over one of the `others`.
+
+        Without an offer, `Answered` brings one, for `acknowledge` to answer.
+        """
         session = InviteSession.calling(
             self._host,
             target=target,
@@ -123,16 +144,20 @@ class UserAgent:
             offer=offer,
             headers=headers,
             now=now,
+            others=others,
         )
         self._sessions[session.call_id, session.local_tag] = session
         return session
 
-    def contact(self, flow: Flow) -> Uri:
-        """What our Contact says over a flow: the registered one where its registrar is the peer, else our address."""
+    def contact(self, flow: Flow, *, secure: bool = False) -> Uri:
+        """What our Contact says over a flow: the registered one where its registrar is the peer, else our address.
+
+        To those who call a SIPS URI it is one, too (RFC 3261 section 12.1.1).
+        """
         registration = self._registration_at(flow)
         if registration is not None:
             return registration.contact
-        return Uri(user="sipagent", host=flow.local.host, port=flow.local.port)
+        return contact_over(flow, "sipagent", secure=secure)
 
     # ---- requests
 
@@ -227,7 +252,7 @@ class UserAgent:
             session = InviteSession.called(
                 self._host,
                 transaction,
-                contact=self.contact(transaction.flow),
+                contact=self.contact(transaction.flow, secure=transaction.request.target.scheme == "sips"),
                 account=registration.identity.account if registration else "",
             )
         except ValueError:
@@ -272,7 +297,9 @@ class UserAgent:
         return next(by_contact, None) or self._registration_at(transaction.flow)
 
     def _registration_at(self, flow: Flow) -> Registration | None:
-        return next((item for item in self._registrations if item.flow.remote.host == flow.remote.host), None)
+        host = flow.remote.host
+        at_peer = (item for item in self._registrations if host in (server.remote.host for server in item.servers))
+        return next(at_peer, None)
 
     # ---- what is over
 

@@ -1,0 +1,97 @@
+"""`sipagent check`: what it says of a configuration, and what a registrar says of us."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.conftest import Answers, Command, SipServer, grant, refuse
+
+Start = Callable[[Answers], SipServer]
+
+
+def test_it_says_what_listens_and_how_many_calls_it_carries(sipagent: Command) -> None:
+    Path("sip.conf").write_text("[general]\nrtp_ports = 40000-40099\n")
+    result = sipagent("check")
+    assert result.exit_code == 0
+    assert "0.0.0.0:5060" in result.output
+    assert "50 at the same time" in result.output
+    assert "sip.conf" in result.output
+
+
+def test_fewer_calls_are_allowed_than_there_are_ports(sipagent: Command) -> None:
+    result = sipagent("check", "--set", "general.max_calls=7")
+    assert "7 at the same time" in result.output
+
+
+def test_what_is_not_built_yet_is_a_note(sipagent: Command) -> None:
+    result = sipagent("check", "--set", "general.stun_server=stun.example.com")
+    assert result.exit_code == 0
+    assert "note           [general] stun_server is not asked yet" in result.output
+
+
+def test_a_mistake_is_named_with_its_place_and_the_nearest_key(sipagent: Command) -> None:
+    Path("sip.conf").write_text("[general]\nbind = 0.0.0.0:5060\n\nmax_cals = 5\n")
+    result = sipagent("check")
+    assert result.exit_code == 2
+    assert "sip.conf:4" in result.stderr
+    assert "max_calls" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_file_that_is_not_there(sipagent: Command) -> None:
+    result = sipagent("check", "-c", "nowhere.conf")
+    assert result.exit_code == 2
+    assert "nowhere.conf" in result.stderr
+
+
+def test_what_this_version_cannot_do_is_refused(sipagent: Command) -> None:
+    result = sipagent("check", "--set", "agent.pipeline=realtime")
+    assert result.exit_code == 2
+    assert "pipeline = realtime is not built yet" in result.stderr
+
+
+def test_passwords_and_keys_are_never_shown(sipagent: Command) -> None:
+    Path("sip.conf").write_text(
+        "[account office]\nregistrar = sip:192.0.2.1\nusername = 6001\npassword = s3cr3t-pass\n"
+        "[openai]\napi_key = sk-very-secret\n[cartesia]\napi_key = sk_car_secret\n"
+    )
+    result = sipagent("check")
+    assert result.exit_code == 0
+    assert "office: sip:6001@192.0.2.1 at sip:192.0.2.1" in result.output
+    for secret in ("s3cr3t-pass", "sk-very-secret", "sk_car_secret"):
+        assert secret not in result.output
+
+
+# ---- online
+
+
+def with_account(registrar: str) -> None:
+    Path("sip.conf").write_text(
+        "[general]\nbind = 127.0.0.1:5060\n"
+        f"[account office]\nregistrar = sip:{registrar}\nusername = 6001\npassword = s3cr3t-pass\n"
+    )
+
+
+def test_online_it_registers_once_and_goes(sipagent: Command, sip_server: Start) -> None:
+    server = sip_server(grant)
+    with_account(server.address)
+    result = sipagent("check", "--online")
+    assert result.exit_code == 0
+    assert f"registered     office at sip:{server.address} for 300 s" in result.output
+    assert [request.headers.get("expires") for request in server.of("REGISTER")] == ["300", "0"]
+
+
+def test_online_a_refusal_is_told_in_the_registrar_s_words_with_the_likely_cause(
+    sipagent: Command, sip_server: Start
+) -> None:
+    with_account(sip_server(refuse).address)
+    result = sipagent("check", "--online")
+    assert result.exit_code == 3
+    assert "refused        office: 403 Forbidden: " in result.stderr
+    assert "wrong password" in result.stderr
+    assert "s3cr3t-pass" not in result.output
+
+
+def test_online_needs_an_account(sipagent: Command) -> None:
+    result = sipagent("check", "--online")
+    assert result.exit_code == 2
+    assert "no [account NAME]" in result.stderr
