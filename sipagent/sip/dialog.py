@@ -7,6 +7,7 @@ from sipagent.sip.flow import Flow
 from sipagent.sip.headers import NameAddr, Via
 from sipagent.sip.message import Field, Headers, Request, Response
 from sipagent.sip.scope import scope_of
+from sipagent.sip.targets import address_of, asked_transport
 from sipagent.sip.uri import Uri, is_ip
 
 
@@ -119,13 +120,20 @@ class Dialog:
         reached from here: behind a NAT (see `symmetric`), or of a narrower scope than the peer we know.
         """
         hop = self._routes[0] if self._routes else self.target
-        address = hop.address
-        transport = (hop.parameters.get("transport") or self.flow.transport.value).upper()
-        if address is None or transport != self.flow.transport.value or not hop.is_sip:
+        address = address_of(hop, self.flow.transport)
+        if address is None or not hop.is_sip or not self._speaks_ours(hop):
             return self.flow
         if (self._symmetric and not self._routes) or scope_of(address.host) < scope_of(self.flow.remote.host):
             return self.flow
-        return replace(self.flow, remote=address)
+        if self.flow.connection and address.host == self.flow.remote.host:  # the peer's own connection leads there
+            return self.flow
+        return replace(self.flow, remote=address, connection=0)
+
+    def _speaks_ours(self, hop: Uri) -> bool:
+        try:
+            return asked_transport(hop, self.flow.transport) is self.flow.transport
+        except ValueError:
+            return False
 
     def _way(self) -> tuple[Uri, tuple[Uri, ...]]:
         """Request-URI and Route set, by loose or by strict routing (section 12.2.1.1)."""

@@ -32,10 +32,12 @@ class Flow:
     """One path of messages to one peer. A response goes back on its request's flow.
 
     `local` is the address a peer can reach us at over this flow (what Via and Contact say), not a wildcard.
-    `connection` tells two connections between the same addresses apart; 0 for UDP.
+    `connection` tells the connections that peers opened to us apart; 0 for UDP, and for the one that we open ourselves.
+    `name` is what the certificate of `remote` must say: the domain that was looked for (RFC 5922 section 7.2).
     """
 
     transport: Transport
     local: Address
     remote: Address
     connection: int = 0
+    name: str = ""

@@ -17,10 +17,13 @@ _BY_CODE = {
 }
 
 
-def likely_cause(code: int, response: Response | None, identity: Identity, flow: Flow) -> str:
-    """The likely cause of a refusal. Without a response, `code` is 408 for silence and 503 for no way to send."""
+def likely_cause(code: int, response: Response | None, identity: Identity, flow: Flow, why: str = "") -> str:
+    """The likely cause of a refusal. Without a response, `code` is 408 for silence and 503 for no way to send.
+
+    `why` is what the network said of a connection that was not to be had.
+    """
     if response is None:
-        return _silence(code, flow)
+        return f"{flow.remote} ({flow.transport.value}): {why}" if why else _silence(code, flow)
     if code in (401, 407):
         return _wrong_credentials(response, identity)
     if code == 408:

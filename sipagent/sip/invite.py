@@ -1,6 +1,6 @@
 """An INVITE dialog usage, called or calling, from the INVITE to the BYE (RFC 3261 sections 9, 13, 14 and 15)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sipagent.errors import LocalProtocolError
@@ -21,7 +21,7 @@ from sipagent.sip.parameters import Parameters, quote
 from sipagent.sip.reasons import reason_phrase
 from sipagent.sip.requests import again, opening_request, sdp_type
 from sipagent.sip.timers import PATIENCE
-from sipagent.sip.transaction import ServerTransaction, cancel_of
+from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
 
 _OVER = {
@@ -113,8 +113,9 @@ class InviteSession:
         offer: bytes | None,
         headers: Iterable[Field],
         now: float,
+        others: Sequence[Flow] = (),
     ) -> "InviteSession":
-        """Call `target`: its INVITE leaves over `flow`."""
+        """Call `target`: its INVITE leaves over `flow`, or if that fails, over one of the `others`."""
         call_id = host.ids.token("call-id")
         local, remote = identity.name_addr(host.ids.token("tag", call_id)), NameAddr(uri=target.bare())
         request = opening_request(
@@ -141,7 +142,7 @@ class InviteSession:
             account=identity.account,
             credentials=identity.credentials,
         )
-        host.layer.request(request, flow, session, now)
+        host.layer.request(request, flow, session, now, others=others)
         return session
 
     # ---- the driver's verbs
@@ -165,6 +166,7 @@ class InviteSession:
     def bye(self, now: float, *, reason: str = "") -> None:
         """End the session, whatever its state: BYE, CANCEL, or 480 to an INVITE not answered yet. Idempotent."""
         headers = (("Reason", f"SIP;text={quote(reason)}"),) if reason else ()
+        self._layer.settle(self._invite)
         self._step(SessionInput.HANG_UP, Cause(code=480, headers=headers, reason=reason), now)
 
     def acknowledge(self, answer: bytes, now: float) -> None:
@@ -254,7 +256,11 @@ class InviteSession:
         elif request is self._bye and response.code >= 200:
             self._step(SessionInput.BYE_DONE, Cause(), now)
 
-    def request_failed(self, request: Request, code: int, now: float) -> None:
+    def moved(self, request: Request, server: Flow) -> None:
+        if request is self._invite:
+            self.flow = server
+
+    def request_failed(self, request: Request, code: int, now: float, *, why: str = "") -> None:
         if request.method == "INVITE":
             self._step(SessionInput.FAILURE, Cause(code=code, reason=reason_phrase(code)), now)
         elif request is self._bye:
@@ -388,7 +394,7 @@ class InviteSession:
 
     def _send_cancel(self, cause: Cause, now: float) -> None:
         self._cancelled_at = now
-        self._layer.request(cancel_of(self._invite), self.flow, self, now)
+        self._layer.cancel(self._invite, self, now)
 
     def _abandon(self, cause: Cause, now: float) -> None:
         self._layer.abandon(self._invite)

@@ -1,13 +1,15 @@
 """The transaction layer (RFC 3261 section 17): finds the transaction of a message, keeps their time, sends for them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sipagent.sip.flow import Flow
 from sipagent.sip.message import Field, Request, Response, response_to
 from sipagent.sip.outputs import Output, Send
+from sipagent.sip.requests import elsewhere
+from sipagent.sip.targets import Holds, Way, ways_to
 from sipagent.sip.timers import Machine, Schedule
 from sipagent.sip.transaction import (
     ClientTransaction,
@@ -16,9 +18,13 @@ from sipagent.sip.transaction import (
     ServerTransaction,
     State,
     Transmit,
+    cancel_of,
     client_key,
     server_key,
 )
+
+LARGEST_DATAGRAM = 1300
+"""Bytes: a larger request may not be sent by UDP where the path's MTU is unknown (RFC 3261 section 18.1.1)."""
 
 
 class TransactionUser(Protocol):
@@ -27,27 +33,35 @@ class TransactionUser(Protocol):
     def receive_response(self, response: Response, request: Request, now: float) -> None:
         """Take a response, provisional ones and repeated 2xx of an INVITE included."""
 
-    def request_failed(self, request: Request, code: int, now: float) -> None:
-        """Nobody answered (408), or the request could not be sent (503)."""
+    def request_failed(self, request: Request, code: int, now: float, *, why: str = "") -> None:
+        """Nobody answered (408), or the request could not be sent (503); `why` is what the network said."""
+
+    def moved(self, request: Request, server: Flow) -> None:
+        """The request goes to another server than the one it was made for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sent:
-    """A request on its way: its transaction, the request as its user knows it, and the user."""
+    """A request on its way: as its user knows it, the user, and what is left to be tried if this way fails."""
 
     transaction: ClientTransaction
     request: Request
     user: TransactionUser
+    attempt: int
+    ways: Sequence[Way]
 
 
 class TransactionLayer:
     """All transactions of a user agent, and the one queue of what leaves it.
 
-    `product` goes into User-Agent and Server headers; empty leaves them out.
+    `product` goes into User-Agent and Server headers; empty leaves them out. With `has_tcp`, requests too large for a
+    datagram go by TCP.
     """
 
-    def __init__(self, product: str = "") -> None:
+    def __init__(self, product: str = "", *, has_tcp: bool = False) -> None:
         self._product = product
+        self._has_tcp = has_tcp
+        self._holds = Holds()
         self.counters: Counter[str] = Counter()
         self.schedule = Schedule()
         self._outputs: list[Output] = []
@@ -70,11 +84,32 @@ class TransactionLayer:
 
     # ---- client transactions
 
-    def request(self, request: Request, flow: Flow, user: TransactionUser, now: float) -> None:
-        """Send a request, and tell `user` what becomes of it."""
-        headers = request.headers + self._product_header("User-Agent")
-        transaction = ClientTransaction(replace(request, headers=headers), flow, now)
-        self._clients[transaction.key] = _Sent(transaction, request, user)
+    def request(
+        self, request: Request, flow: Flow, user: TransactionUser, now: float, *, others: Iterable[Flow] = ()
+    ) -> None:
+        """Send a request over the flow that it was made for, and tell `user` what becomes of it.
+
+        If that server is silent, out of reach or out of service, the `others` are tried (RFC 3263 section 4.3); those
+        that have failed just now come last.
+        """
+        large = self._has_tcp and not flow.transport.reliable and len(bytes(request)) > LARGEST_DATAGRAM
+        ways = ways_to((flow, *others), large=large, holds=self._holds, now=now)
+        made_for = Way(server=flow, flow=flow)
+        self._try(request, made_for, ways, user, now, attempt=0)
+
+    def _try(
+        self, request: Request, last: Way, ways: Sequence[Way], user: TransactionUser, now: float, *, attempt: int
+    ) -> None:
+        """Send a request by the first of `ways`; `last` is the one that its user knows of."""
+        way, *left = ways
+        sent = request if not attempt and way == last else elsewhere(request, way.flow, attempt)
+        headers = sent.headers + self._product_header("User-Agent")
+        transaction = ClientTransaction(replace(sent, headers=headers), way.flow, now)
+        self._clients[transaction.key] = _Sent(
+            transaction=transaction, request=request, user=user, attempt=attempt, ways=(way, *left)
+        )
+        if way.server != last.server:
+            user.moved(request, way.server)
         self._run_client(self._clients[transaction.key], now)
 
     def receive_response(self, response: Response, now: float) -> None:
@@ -86,16 +121,47 @@ class TransactionLayer:
             sent.transaction.receive(response, now)
             self._run_client(sent, now)
 
-    def transport_failed(self, flow: Flow, now: float) -> None:
+    def transport_failed(self, flow: Flow, now: float, why: str = "") -> None:
         """The network would not take what was sent over `flow`: every request waiting there has failed."""
         for sent in list(self._clients.values()):
             if sent.transaction.flow == flow:
-                sent.transaction.transport_failed(now)
+                sent.transaction.transport_failed(now, why)
                 self._run_client(sent, now)
 
+    def cancel(self, request: Request, user: TransactionUser, now: float) -> None:
+        """Send the CANCEL of an INVITE, by the way that it took."""
+        for sent in self._attempts(request)[-1:]:
+            self.request(cancel_of(sent.transaction.request), sent.transaction.flow, user, now)
+
+    def settle(self, request: Request) -> None:
+        """Try no further server for a request."""
+        for sent in self._attempts(request):
+            self._clients[sent.transaction.key] = replace(sent, ways=sent.ways[:1])
+
     def abandon(self, request: Request) -> None:
-        """Forget the transaction of a request; whatever still comes for it is dropped (RFC 3261 section 9.1)."""
-        self._clients.pop(client_key(request), None)
+        """Forget the transactions of a request; whatever still comes for it is dropped (RFC 3261 section 9.1)."""
+        for sent in self._attempts(request):
+            del self._clients[sent.transaction.key]
+
+    def _attempts(self, request: Request) -> list["_Sent"]:
+        """The transactions of a request, the last one at the end."""
+        return [sent for sent in self._clients.values() if sent.request is request]
+
+    def _try_next(self, sent: "_Sent", now: float, retry_after: int | None = None) -> bool:
+        """Hold the server that failed, and turn to the next one; false if there is none."""
+        self._holds.put(sent.transaction.flow, now, retry_after)
+        tried, *left = sent.ways
+        if left:
+            self._try(sent.request, tried, left, sent.user, now, attempt=sent.attempt + 1)
+        return bool(left)
+
+    def _pass(self, sent: "_Sent", response: Response, now: float) -> None:
+        """Give a response to the user, unless the server is out of service and another may not be."""
+        if response.code != 503:
+            self._holds.lift(sent.transaction.flow)
+        elif self._try_next(sent, now, response.headers.number("retry-after")):
+            return
+        sent.user.receive_response(response, sent.request, now)
 
     def _find_client(self, response: Response) -> "_Sent | None":
         # A second Via means that it was not meant for us (RFC 3261 section 8.1.3.3).
@@ -116,9 +182,10 @@ class TransactionLayer:
             if isinstance(output, Transmit):
                 self.emit(Send(data=output.data, flow=transaction.flow, call_id=transaction.request.call_id))
             elif isinstance(output, Failed):
-                sent.user.request_failed(sent.request, output.code, now)
+                if not self._try_next(sent, now):
+                    sent.user.request_failed(sent.request, output.code, now, why=output.why)
             elif isinstance(output.message, Response):
-                sent.user.receive_response(output.message, sent.request, now)
+                self._pass(sent, output.message, now)
 
     # ---- server transactions
 

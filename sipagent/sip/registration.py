@@ -1,6 +1,6 @@
 """One binding at one registrar, kept for as long as we live (RFC 3261 section 10)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from sipagent.sip.capabilities import ALLOW
@@ -10,11 +10,12 @@ from sipagent.sip.headers import NameAddr, parse_number
 from sipagent.sip.hints import likely_cause
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
+from sipagent.sip.keepalive import KeepAlive
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Request, Response
 from sipagent.sip.outputs import RegistrationEnded, RegistrationRefused, RegistrationSucceeded
 from sipagent.sip.reasons import reason_phrase
-from sipagent.sip.requests import again, opening_request
+from sipagent.sip.requests import again, contact_over, opening_request
 from sipagent.sip.uri import Uri, parse_port
 
 SHORTEST = 10
@@ -22,6 +23,8 @@ SHORTEST = 10
 LONGEST_EXPIRY = 86_400
 REFUSED_FIRST, REFUSED_LONGEST = 60.0, 900.0
 """Credentials refused: fail2ban's usual jail is five failures in ten minutes, so four at most go out in that time."""
+SHORTEST_FLOW = 30.0
+"""Seconds between two registrations that lost connections cause."""
 UNREACHED_FIRST, UNREACHED_LONGEST = 2.0, 300.0
 RETRY_AFTER_LONGEST = 3600.0
 
@@ -44,6 +47,7 @@ class Input(Enum):
     REFUSED = "other final response, or none"
     REFRESH = "refresh or retry timer"
     REBIND = "rebind"
+    LOST = "the connection is gone"
     UNREGISTER = "unregister"
     ABANDON = "unregister, with no binding left"
 
@@ -55,6 +59,7 @@ class Action(Enum):
     LENGTHEN = "send REGISTER with Min-Expires"
     KEEP = "remember the grant, set the refresh timer, report it"
     BACK_OFF = "set the retry timer, report the refusal"
+    HASTEN = "set the refresh timer to soon"
     CLOSE = "report the end"
 
 
@@ -70,6 +75,7 @@ REGISTRATION: Mapping[tuple[RegistrationState, Input], tuple[RegistrationState, 
     (_S.REGISTERING, _I.REFUSED): (_S.WAITING, (_A.BACK_OFF,)),
     (_S.REGISTERED, _I.REFRESH): (_S.REGISTERING, (_A.REGISTER,)),
     (_S.REGISTERED, _I.REBIND): (_S.REGISTERING, (_A.REGISTER,)),
+    (_S.REGISTERED, _I.LOST): (_S.REGISTERED, (_A.HASTEN,)),
     (_S.REGISTERED, _I.UNREGISTER): (_S.UNREGISTERING, (_A.REMOVE,)),
     (_S.WAITING, _I.REFRESH): (_S.REGISTERING, (_A.REGISTER,)),
     (_S.WAITING, _I.REBIND): (_S.REGISTERING, (_A.REGISTER,)),
@@ -99,14 +105,17 @@ class Registration:
         ids: Ids,
         identity: Identity,
         registrar: Uri,
-        flow: Flow,
-        contact: Address,
+        servers: Sequence[Flow],
+        contact: Address | None,
         expires: int,
         closed: Callable[["Registration"], None],
     ) -> None:
         self.identity = identity
         self.registrar = registrar
-        self.flow = flow
+        self.servers = servers
+        """The ways to the registrar, the best first: whoever looks them up anew sets them."""
+        self.flow = servers[0]
+        """The way in use."""
         self.state = RegistrationState.WAITING
         self.call_id = ids.token("call-id")
         self.token = ids.token("contact")
@@ -118,28 +127,34 @@ class Registration:
         self._from = identity.name_addr(ids.token("tag", self.call_id))
         self._cseq = ids.number("cseq", 16, self.call_id)
         self._expires = expires
-        self._address = contact
+        self._given_address = contact
         self._superseded: Uri | None = None
         self._request: Request | None = None
         self._credentials: list[Field] = []
-        self._bound_until = 0.0
+        self._keep_alive = KeepAlive(layer, ids, self.call_id)
+        self._bound_since = self._bound_until = 0.0
         self._due: float | None = None
         self._refusals = 0
         self._silences = 0
+        self._why = ""
 
     @property
     def contact(self) -> Uri:
         """The Contact that callers reach us by."""
-        return Uri(user=self.token, host=self._address.host, port=self._address.port)
+        return contact_over(self.flow, self.token, address=self._address, secure=self.registrar.scheme == "sips")
+
+    @property
+    def _address(self) -> Address:
+        return self._given_address or self.flow.local
 
     def start(self, now: float) -> None:
         self._step(Input.REFRESH, None, now)
 
     def rebind(self, now: float, *, flow: Flow | None = None, contact: Address | None = None) -> None:
         """Register again at once: by another way, or with the address that the world sees us at."""
-        self.flow = flow or self.flow
+        self.servers = (flow,) if flow else self.servers
         if contact is not None and contact != self._address:
-            self._superseded, self._address = self.contact, contact
+            self._superseded, self._given_address = self.contact, contact
         self._step(Input.REBIND, None, now)
 
     def unregister(self, now: float) -> None:
@@ -153,9 +168,19 @@ class Registration:
         if request is self._request and response.code >= 200:
             self._step(self._meaning(response), response, now)
 
-    def request_failed(self, request: Request, code: int, now: float) -> None:
+    def request_failed(self, request: Request, code: int, now: float, *, why: str = "") -> None:
         if request is self._request:
+            self._why = why
             self._step(Input.REFUSED, code, now)
+
+    def moved(self, request: Request, server: Flow) -> None:
+        if request is self._request:
+            self.flow = server
+
+    def flow_failed(self, flow: Flow, now: float) -> None:
+        """A flow is gone: if it is a connection of ours, callers reach us no more until we register anew."""
+        if flow == self.flow and flow.transport.reliable:
+            self._step(Input.LOST, None, now)
 
     def _meaning(self, response: Response) -> Input:
         if response.code < 300:
@@ -192,6 +217,7 @@ class Registration:
 
     def _register(self, answer: Answer, now: float) -> None:
         self._authenticator.begin()
+        self.flow = self.servers[0]
         self._send(self._next_request(self._expires), now)
 
     def _remove(self, answer: Answer, now: float) -> None:
@@ -215,31 +241,41 @@ class Registration:
             return
         self._refusals = self._silences = 0
         granted = self._granted(answer)
-        self._bound_until = now + granted
+        self._bound_since, self._bound_until = now, now + granted
         outdated = self._request.contact.uri != self.contact
         # Half to three quarters of the time: what is left bridges a lost refresh and a short outage of the registrar,
         # and the jitter keeps phones apart that power came back to in the same second.
         self._due = now if outdated else now + granted * (0.5 + 0.25 * self._chance())
         if not outdated:
             self._superseded = None
-        self._layer.emit(RegistrationSucceeded(registration=self, expires=granted, observed=observed(answer)))
+        seen = observed(answer)
+        if self.flow.transport.reliable or seen not in (None, self.flow.local):
+            self._keep_alive.start(self.flow, now)
+        self._layer.emit(RegistrationSucceeded(registration=self, expires=granted, observed=seen))
 
     def _back_off(self, answer: Answer, now: float) -> None:
         response = answer if isinstance(answer, Response) else None
         code = answer if isinstance(answer, int) else response.code if response else 408
         wait = self._next_wait(code, response)
         self._due = now + wait
+        self._keep_alive.stop()
         self._layer.emit(
             RegistrationRefused(
                 registration=self,
                 code=code,
                 reason=response.reason if response else reason_phrase(code),
-                hint=likely_cause(code, response, self.identity, self.flow),
+                hint=likely_cause(code, response, self.identity, self.flow, self._why),
                 retry_after=wait,
             )
         )
 
+    def _hasten(self, answer: Answer, now: float) -> None:
+        """Register anew within a second; with a server that hangs up on us every time, not so often that it hurts."""
+        self._keep_alive.stop()
+        self._due = min(self._bound_until, max(now + self._chance(), self._bound_since + SHORTEST_FLOW))
+
     def _close(self, answer: Answer, now: float) -> None:
+        self._keep_alive.stop()
         self._layer.emit(RegistrationEnded(registration=self))
         self._closed(self)
 
@@ -280,7 +316,9 @@ class Registration:
 
     def _send(self, request: Request, now: float) -> None:
         self._request = request
-        self._layer.request(request, self.flow, self, now)
+        self._why = ""
+        others = [server for server in self.servers if server != self.flow]
+        self._layer.request(request, self.flow, self, now, others=others)
 
     def _granted(self, response: Response) -> int:
         """Seconds granted: those of our own Contact, else of Expires, else what we asked for (section 10.2.4)."""
@@ -302,6 +340,7 @@ _PERFORM: Mapping[Action, Callable[[Registration, Answer, float], None]] = {
     Action.LENGTHEN: Registration._lengthen,
     Action.KEEP: Registration._keep,
     Action.BACK_OFF: Registration._back_off,
+    Action.HASTEN: Registration._hasten,
     Action.CLOSE: Registration._close,
 }
 

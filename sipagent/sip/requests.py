@@ -1,10 +1,12 @@
-"""Making requests outside dialogs (RFC 3261 section 8.1.1), and sending one again with credentials."""
+"""Making requests outside dialogs (RFC 3261 section 8.1.1), and sending one again: with credentials, or another way."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from sipagent.sip.flow import Flow
-from sipagent.sip.headers import NameAddr, Via
+from sipagent.sip.flow import Address, Flow
+from sipagent.sip.headers import MAGIC_COOKIE, NameAddr, Via
 from sipagent.sip.message import Field, Headers, Request
+from sipagent.sip.parameters import NO_PARAMETERS, Parameters
 from sipagent.sip.uri import Uri
 
 
@@ -41,6 +43,26 @@ def again(request: Request, *, flow: Flow, branch: str, number: int, credentials
     kept = request.headers.without("via", "cseq", "authorization", "proxy-authorization")
     fields = [("Via", str(Via.of(flow, branch))), *kept, ("CSeq", f"{number} {request.method}"), *credentials]
     return Request(method=request.method, uri=request.uri, headers=Headers(fields), body=request.body)
+
+
+def elsewhere(request: Request, flow: Flow, attempt: int) -> Request:
+    """Make the same request for another flow: a transaction of its own, by its Via (RFC 3263 section 4.3)."""
+    branch = request.via.branch.removeprefix(MAGIC_COOKIE)
+    _, *others = request.headers.values("via")
+    vias = [("Via", via) for via in (str(Via.of(flow, f"{branch}.{attempt}")), *others)]
+    return replace(request, headers=Headers([*vias, *request.headers.without("via")]))
+
+
+def contact_over(flow: Flow, user: str, *, address: Address | None = None, secure: bool = False) -> Uri:
+    """Our Contact for those who reach us over `flow`; `address` stands in for the flow's own, `secure` makes it SIPS.
+
+    UDP is what a SIP URI means that names no transport.
+    """
+    address = address or flow.local
+    named = flow.transport.reliable and not secure
+    parameters = Parameters((("transport", flow.transport.value.lower()),)) if named else NO_PARAMETERS
+    scheme = "sips" if secure else "sip"
+    return Uri(scheme=scheme, user=user, host=address.host, port=address.port, parameters=parameters)
 
 
 def sdp_type(body: bytes | None) -> tuple[Field, ...]:

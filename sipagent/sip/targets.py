@@ -4,7 +4,7 @@ The records themselves are asked for in `sipagent.net.resolve`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.headers import NameAddr, Via
@@ -18,7 +18,7 @@ PREFERENCE = (Transport.UDP, Transport.TCP, Transport.TLS)
 """In which order transports are asked for where the domain has no NAPTR records."""
 _SERVICES = {Transport.UDP: "_sip._udp", Transport.TCP: "_sip._tcp", Transport.TLS: "_sips._tcp"}
 _POINTERS = {"SIP+D2U": Transport.UDP, "SIP+D2T": Transport.TCP, "SIPS+D2T": Transport.TLS}
-_HOLD = 60.0
+_HOLD = 300.0
 """Seconds that a server which failed comes last, if it did not say how long it will be away."""
 _LONGEST_HOLD = 3600.0
 
@@ -101,6 +101,14 @@ def by_weight(services: Iterable[Service], draw: Draw) -> list[Service]:
     return ordered
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A server, and the flow by which it is tried: its own, or TCP for what is too large for UDP."""
+
+    server: Flow
+    flow: Flow
+
+
 class Holds:
     """Servers that failed a moment ago. They come last, but are never left out."""
 
@@ -120,9 +128,15 @@ class Holds:
     def held(self, flow: Flow, now: float) -> bool:
         return self._until.get((flow.transport, flow.remote), now) > now
 
-    def last(self, flows: Sequence[Flow], now: float) -> list[Flow]:
-        """The same flows, those that are held at the end."""
-        return sorted(flows, key=lambda flow: self.held(flow, now))
+
+def ways_to(servers: Sequence[Flow], *, large: bool, holds: Holds, now: float) -> list[Way]:
+    """The ways that a request is tried by, in order. A large one goes by TCP first (RFC 3261 section 18.1.1)."""
+    ways = []
+    for server in servers:
+        if large and server.transport is Transport.UDP:
+            ways.append(Way(server=server, flow=replace(server, transport=Transport.TCP)))
+        ways.append(Way(server=server, flow=server))
+    return sorted(ways, key=lambda way: holds.held(way.flow, now))
 
 
 def way_round(data: bytes) -> Address | None:

@@ -176,9 +176,13 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nobody answered (408), or the request could not be sent (503): RFC 3261 section 8.1.3.1."""
+    """Nobody answered (408), or the request could not be sent (503): RFC 3261 section 8.1.3.1.
+
+    `why` is what the network said of it, if anything.
+    """
 
     code: int
+    why: str = ""
 
 
 Output = Transmit | Passed | Failed
@@ -252,6 +256,7 @@ class ClientTransaction:
             else Clockwork(CLIENT, CLIENT_TIMERS, State.TRYING, flow, now)
         )
         self._data = bytes(request)
+        self._why = ""
         self._outputs: list[Output] = [Transmit(self._data)]
 
     @property
@@ -261,8 +266,9 @@ class ClientTransaction:
     def receive(self, response: Response, now: float) -> None:
         self._step(_class_of(response), now, response)
 
-    def transport_failed(self, now: float) -> None:
+    def transport_failed(self, now: float, why: str = "") -> None:
         """The network would not take the request (RFC 3261 section 17.1.4)."""
+        self._why = why
         self._step(Input.TRANSPORT_ERROR, now)
 
     def handle_timer(self, now: float) -> None:
@@ -283,7 +289,7 @@ class ClientTransaction:
             elif action is Action.TIME_OUT:
                 self._outputs.append(Failed(408))
             elif action is Action.FAIL:
-                self._outputs.append(Failed(503))
+                self._outputs.append(Failed(503, self._why))
             elif response is not None:
                 acknowledge = action is Action.ACKNOWLEDGE
                 self._outputs.append(

@@ -18,8 +18,8 @@ ANSWER = SDP.replace(b"127.0.0.2", b"127.0.0.1")
 Told = TypeVar("Told")
 
 
-def flow_from(remote: Address, local: Address = US) -> Flow:
-    return Flow(transport=Transport.UDP, local=local, remote=remote)
+def flow_from(remote: Address, local: Address = US, transport: Transport = Transport.UDP) -> Flow:
+    return Flow(transport=transport, local=local, remote=remote)
 
 
 class CountingIds:
@@ -39,16 +39,17 @@ class CountingIds:
 class Bench:
     """One UserAgent, its clock, and the far end of its wires."""
 
-    def __init__(self, admission: Admission | None = None, *, user_agent: str = "") -> None:
+    def __init__(self, admission: Admission | None = None, *, user_agent: str = "", has_tcp: bool = False) -> None:
         self.now = 0.0
-        self.agent = UserAgent(ids=CountingIds(), admission=admission or Admission(local=True), user_agent=user_agent)
+        admission = admission or Admission(local=True)
+        self.agent = UserAgent(ids=CountingIds(), admission=admission, user_agent=user_agent, has_tcp=has_tcp)
         self._sent: list[tuple[float, Send]] = []
         self._told: list[Output] = []
 
-    def receive(self, message: str | bytes, source: Address = PEER) -> None:
-        """Deliver a datagram; text may have plain line ends."""
+    def receive(self, message: str | bytes, source: Address = PEER, *, flow: Flow | None = None) -> None:
+        """Deliver a datagram, or a message over a `flow`; text may have plain line ends."""
         data = message if isinstance(message, bytes) else message.replace("\r\n", "\n").replace("\n", "\r\n").encode()
-        self.agent.receive(data, flow_from(source), self.now)
+        self.agent.receive(data, flow or flow_from(source), self.now)
         self.drain()
 
     def advance(self, seconds: float) -> None:

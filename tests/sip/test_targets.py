@@ -7,12 +7,14 @@ from sipagent.sip.targets import (
     Holds,
     Pointer,
     Service,
+    Way,
     address_of,
     asked_transport,
     by_weight,
     service_name,
     services_pointed_at,
     way_round,
+    ways_to,
 )
 from sipagent.sip.uri import Uri
 
@@ -140,11 +142,28 @@ def flow_to(host: str, transport: Transport = UDP) -> Flow:
 FIRST, SECOND = flow_to("192.0.2.10"), flow_to("192.0.2.11")
 
 
-def test_a_server_that_failed_comes_last_for_a_minute() -> None:
+def flows(*, large: bool = False, holds: Holds | None = None, now: float = 0.0) -> list[Flow]:
+    return [way.flow for way in ways_to([FIRST, SECOND], large=large, holds=holds or Holds(), now=now)]
+
+
+def test_a_server_that_failed_comes_last_for_five_minutes() -> None:
     holds = Holds()
     holds.put(FIRST, 100.0)
-    assert holds.last([FIRST, SECOND], 159.0) == [SECOND, FIRST]
-    assert holds.last([FIRST, SECOND], 160.0) == [FIRST, SECOND]
+    assert flows(holds=holds, now=399.0) == [SECOND, FIRST]
+    assert flows(holds=holds, now=400.0) == [FIRST, SECOND]
+
+
+def test_a_large_request_goes_to_each_server_by_tcp_first() -> None:
+    tcp = [flow_to(server.remote.host, TCP) for server in (FIRST, SECOND)]
+    assert flows(large=True) == [tcp[0], FIRST, tcp[1], SECOND]
+    holds = Holds()
+    holds.put(tcp[0], 0.0)
+    assert flows(large=True, holds=holds) == [FIRST, tcp[1], SECOND, tcp[0]]
+
+
+def test_a_large_request_over_a_stream_stays_there() -> None:
+    server = flow_to("192.0.2.10", TLS)
+    assert ways_to([server], large=True, holds=Holds(), now=0.0) == [Way(server=server, flow=server)]
 
 
 def test_a_server_comes_last_for_as_long_as_it_asked_for_but_no_longer_than_an_hour() -> None:
