@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ class _Context:
     free_at: float = 0.0
     samples: int = 0
     flushes: int = 0
+    outbox: deque[Frame] = field(default_factory=deque)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
 
 
@@ -132,8 +134,11 @@ class ScriptedCartesia:
         return False
 
     def _at(self, context: _Context, when: float, socket: ScriptedSocket, frame: Frame) -> None:
+        """Send a frame at a time. Timers of one moment fire in any order, so frames keep a queue of their own."""
         if when < float("inf"):
-            context.timers.append(asyncio.get_running_loop().call_at(when, socket.deliver, frame))
+            context.outbox.append(frame)
+            timer = asyncio.get_running_loop().call_at(when, lambda: socket.deliver(context.outbox.popleft()))
+            context.timers.append(timer)
 
     def _cancel(self, socket: ScriptedSocket, context: _Context) -> None:
         for timer in context.timers:
