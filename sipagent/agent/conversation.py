@@ -117,6 +117,7 @@ class Conversation:
         try:
             call.send_media_to(self._mind)
             self._voice.send_media_to(call)
+            self._start(self._miss_mind())
             self._begin()
             await self._over.wait()
         finally:
@@ -145,7 +146,7 @@ class Conversation:
             case SpeechStarted():
                 self._step(TurnInput.CALLER_STARTED)
             case SpeechEnded():
-                self._is_expecting = True
+                self._expect()
                 self._step(TurnInput.CALLER_STOPPED)
             case TextDelta() | TextDone():
                 self._take_text(event)
@@ -194,7 +195,7 @@ class Conversation:
         self._running_tools -= 1
         self._mind.answer_tool(event.tool_call_id, result)
         if interruptions == self._interruptions:
-            self._is_expecting = True
+            self._expect()
 
     def _take_response_end(self, event: ResponseDone) -> None:
         """All text has come. A farewell ends here: it is known now what the caller shall hear of it."""
@@ -270,8 +271,12 @@ class Conversation:
             _ACTIONS[action](self)
         self._watch_silence(before)
 
+    def _expect(self) -> None:
+        """An answer is due. At the end of a call none is waited for any more."""
+        self._is_expecting = self._turn.state not in _LAST
+
     def _ask(self, instructions: str | None = None) -> None:
-        self._is_expecting = True
+        self._expect()
         self._mind.create_response(instructions=instructions)
         self._step(TurnInput.ASKED)
 
@@ -291,7 +296,7 @@ class Conversation:
             if text := answer.generated_text:
                 answer.texts = {self._mind.add_message("assistant", text): text}
             self._delivery.complete(answer.response_id)
-        self._is_expecting = True
+        self._expect()
         self._mind.create_response()
 
     def _resay(self) -> None:
@@ -300,6 +305,15 @@ class Conversation:
     def _restore(self) -> None:
         self._mind.reconnect()
         self._start(self._wait_for_mind())
+
+    async def _miss_mind(self) -> None:
+        """A mind that still does not stand a while after the answer is lost: the caller may be talking to nobody."""
+        try:
+            await asyncio.wait_for(self._mind.ready(), PATIENCE)
+        except TimeoutError:
+            self._step(TurnInput.MIND_FAILED if self._is_expecting else TurnInput.MIND_LOST)
+        except ProviderError:
+            return  # its ProviderFailed has come already
 
     async def _wait_for_mind(self) -> None:
         try:

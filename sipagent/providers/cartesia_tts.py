@@ -168,8 +168,9 @@ class CartesiaTTS:
         here = self._here
         options = here.options(self.name)
         self.failure = None
-        self._ready = asyncio.get_running_loop().create_future()
-        self._ready.add_done_callback(_look_at)
+        if self._ready is None or self._ready.done():
+            self._ready = asyncio.get_running_loop().create_future()
+            self._ready.add_done_callback(_look_at)
         if not self._key:
             self._refused(missing_key(self.name))
             return

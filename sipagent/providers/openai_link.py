@@ -52,9 +52,10 @@ class RealtimeLink:
         self._closing: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """A session is about to be opened: `ready` is about that one from now on."""
-        self._ready = asyncio.get_running_loop().create_future()
-        self._ready.add_done_callback(_look_at)
+        """A session is about to be opened: `ready` is about that one from now on, whoever waited for the last too."""
+        if self._ready is None or self._ready.done():
+            self._ready = asyncio.get_running_loop().create_future()
+            self._ready.add_done_callback(_look_at)
 
     def open(self, socket: FrameSocket, url: str, headers: Mapping[str, str]) -> None:
         """Open the session on a new socket, in the background."""
