@@ -219,8 +219,7 @@ class Call:
         end = Disconnected(reason=reason, by=by)
         self._end.set_result(end)
         self._line.media.close()
-        self._stream.publish(end)
-        self._stream.close()
+        self._stream.finish(end)
 
     def _agreed(self, negotiated: Negotiated) -> None:
         if not self._speaks:

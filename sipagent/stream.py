@@ -46,16 +46,28 @@ class EventStream:
         """Deliver `event`; handlers have run, and subscribers can read it, when this returns."""
         if self._closed:
             return
-        if self._backlog is not None:
-            self._backlog.append(event)
-        for queue in self._queues:
-            queue.put_nowait(event)
+        self._keep(event)
         for kind, handler in tuple(self._handlers):
             if isinstance(event, kind):
                 self._run(handler, event)
 
+    def finish(self, event: Event) -> None:
+        """Deliver the last event, and end every iterator once it has read it. Later events go nowhere.
+
+        Who listens longest is told last: what others publish on hearing of the end comes before it.
+        """
+        if self._closed:
+            return
+        for kind, handler in reversed(self._handlers):
+            if isinstance(event, kind):
+                self._run(handler, event)
+        self._keep(event)
+        self._closed = True
+        for queue in self._queues:
+            queue.put_nowait(None)
+
     def subscribe(self) -> AsyncGenerator[Event, None]:
-        """Iterate over the events from now on, until `close`; the first subscriber also gets those so far."""
+        """Iterate over the events from now on, until the last; the first subscriber also gets those so far."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         for event in self._backlog or ():
             queue.put_nowait(event)
@@ -65,18 +77,18 @@ class EventStream:
         self._queues.append(queue)
         return self._drain(queue)
 
-    def close(self) -> None:
-        """End every iterator once it has read what was published. Later events go nowhere."""
-        self._closed = True
-        for queue in self._queues:
-            queue.put_nowait(None)
-
     async def _drain(self, queue: "asyncio.Queue[Event | None]") -> AsyncGenerator[Event, None]:
         try:
             while (event := await queue.get()) is not None:
                 yield event
         finally:
             self._queues.remove(queue)
+
+    def _keep(self, event: Event) -> None:
+        if self._backlog is not None:
+            self._backlog.append(event)
+        for queue in self._queues:
+            queue.put_nowait(event)
 
     def _run(self, handler: Handler[Any], event: Event) -> None:
         try:

@@ -6,11 +6,12 @@ The handset knows nothing of our call objects: what it sees is what any telephon
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, pairwise
 from typing import TypeVar
 
+from sipagent.agent.agent import Agent
 from sipagent.agent.interfaces import FrameSocket
-from sipagent.audio import g711, tones
+from sipagent.audio import g711, level, tones
 from sipagent.config import Account, Configuration
 from sipagent.events import Event, Stamped
 from sipagent.performance import Scenario
@@ -29,6 +30,9 @@ SIP_PORT, RTP_PORT = 5060, 4000
 TICK = 0.02
 TRANSACTIONS_END = 40.0
 """Seconds after which no SIP timer is left (RFC 3261 section 17: 64*T1 and some)."""
+
+QUIET = -55.0
+"""dBFS below which there is no speech."""
 
 E = TypeVar("E", bound=Event)
 TONE = g711.encode(tones.sine(400.0, 4000), g711.PCMU)
@@ -247,12 +251,30 @@ class Handset:
 T = TypeVar("T")
 
 
+def voiced(handset: Handset) -> list[Heard]:
+    """The packets with more in them than comfort noise."""
+    laws = {0: g711.PCMU, 8: g711.PCMA}
+    return [
+        heard
+        for heard in handset.heard
+        if heard.packet.payload_type in laws
+        and level.level(heard.packet.payload, laws[heard.packet.payload_type]) > QUIET
+    ]
+
+
+def silences(handset: Handset, *, since: float = 0.0) -> list[float]:
+    """Seconds between the packets that one can hear, up to the end of the call."""
+    assert handset.hung_up_at is not None
+    times = [since, *(heard.time for heard in voiced(handset) if heard.time >= since), handset.hung_up_at]
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
 class Exchange:
     """One phone and one handset. `tell` lets a story happen, and then looks that nothing of it is left."""
 
     def __init__(
         self,
-        scenario: Scenario | None,
+        scenario: Agent | Scenario | None,
         *,
         configuration: Configuration | None = None,
         accounts: tuple[Account, ...] = (),
