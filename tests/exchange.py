@@ -251,6 +251,23 @@ class Handset:
 T = TypeVar("T")
 
 
+class Registrar(Handset):
+    """A handset that is a registrar too: it takes whoever comes, or says `refusal`."""
+
+    refusal = 0
+    silent = False
+
+    def take(self, request: Request) -> None:
+        if request.method != "REGISTER" or self.silent:
+            return
+        if self.refusal:
+            self.answers(self.refusal, request)
+        else:
+            contact = request.headers.get("contact")
+            expires = request.headers.get("expires")
+            self.answers(200, request, headers=(f"Contact: {contact};expires={expires}",))
+
+
 def voiced(handset: Handset) -> list[Heard]:
     """The packets with more in them than comfort noise."""
     laws = {0: g711.PCMU, 8: g711.PCMA}
@@ -270,7 +287,10 @@ def silences(handset: Handset, *, since: float = 0.0) -> list[float]:
 
 
 class Exchange:
-    """One phone and one handset. `tell` lets a story happen, and then looks that nothing of it is left."""
+    """One phone and one handset. `tell` lets a story happen, and then looks that nothing of it is left.
+
+    Without `scenario` the phone does not answer, but with `serves` it does so by its configuration.
+    """
 
     def __init__(
         self,
@@ -281,16 +301,17 @@ class Exchange:
         sockets: Mapping[str, Callable[[], FrameSocket]] | None = None,
         ports: int = 10,
         rtp_timeout: float = 60.0,
+        handset_type: type[Handset] = Handset,
+        serves: bool | None = None,
     ) -> None:
         self.network = Network()
-        self.handset_type: type[Handset] = Handset
-        self.prepare: Callable[[Handset], None] = lambda handset: None
-        """Called before the phone is there to ring."""
         self.put_away_at = 0.0
         self.events: list[Stamped] = []
         self.phone: Softphone
         self.handset: Handset
         self._scenario = scenario
+        self._serves = scenario is not None if serves is None else serves
+        self._handset_type = handset_type
         self._accounts = accounts
         self._configuration = configuration
         self._sockets = sockets
@@ -303,13 +324,12 @@ class Exchange:
         return self
 
     async def _tell(self, story: "Callable[[Exchange], Awaitable[None]]") -> None:
-        self.handset = self.handset_type(self.network)
-        self.prepare(self.handset)
+        self.handset = self._handset_type(self.network)
         media = TickedMedia(self.network, ports=self._ports, rtp_timeout=self._rtp_timeout)
         world = replace(world_in_memory(self.network, PHONE, sockets=self._sockets), media=media)
         async with Softphone(*self._accounts, configuration=self._configuration, world=world) as self.phone:
             self.phone.watch(self.events.append)
-            if self._scenario is not None:
+            if self._serves:
                 self.phone.answer_with(self._scenario)
             await story(self)
         self.put_away_at = self.now

@@ -14,9 +14,8 @@ from sipagent.errors import CallFailed, ConfigurationError, NoPortFree
 from sipagent.events import CallAnswered, CallerRefused, CallReceived, Notice, Registered, RegistrationFailed, Stamped
 from sipagent.events import CallFailed as CallFailedEvent
 from sipagent.phone import PATIENCE
-from sipagent.sip.message import Request
 from sipagent.testing.network import Datagram
-from tests.exchange import HANDSET, PHONE, TONE, Exchange, Handset, sdp
+from tests.exchange import HANDSET, PHONE, TONE, Exchange, Handset, Registrar, sdp
 
 ALICE = f"sip:alice@{HANDSET}"
 
@@ -328,27 +327,13 @@ def test_a_call_without_a_port_left() -> None:
 # ---- registered
 
 
-class Registrar(Handset):
-    """A registrar at 127.0.0.2 that takes whoever comes, or says `refusal`."""
-
-    refusal = 0
-    silent = False
-
-    def take(self, request: Request) -> None:
-        if request.method != "REGISTER" or self.silent:
-            return
-        if self.refusal:
-            self.answers(self.refusal, request)
-        else:
-            contact = request.headers.get("contact")
-            expires = request.headers.get("expires")
-            self.answers(200, request, headers=(f"Contact: {contact};expires={expires}",))
+class Refusing(Registrar):
+    refusal = 403
 
 
 def at_registrar(scenario: Callable[[InboundCall], Awaitable[None]] | None = listen) -> Exchange:
-    exchange = Exchange(scenario, accounts=(Account(f"sip:6001@{HANDSET}", password="pass"),))
-    exchange.handset_type = Registrar
-    return exchange
+    account = Account(f"sip:6001@{HANDSET}", password="pass")
+    return Exchange(scenario, accounts=(account,), handset_type=Registrar)
 
 
 def test_the_phone_registers_is_called_by_its_contact_and_un_registers() -> None:
@@ -369,9 +354,9 @@ def test_a_refused_registration_says_what_the_registrar_said() -> None:
     async def story(exchange: Exchange) -> None:
         await asyncio.sleep(1)
 
-    exchange = at_registrar()
-    exchange.prepare = lambda registrar: setattr(registrar, "refusal", 403)
-    (failed,) = exchange.tell(story).of(RegistrationFailed)
+    account = Account(f"sip:6001@{HANDSET}", password="pass")
+    refusing = Exchange(listen, accounts=(account,), handset_type=Refusing)
+    (failed,) = refusing.tell(story).of(RegistrationFailed)
     assert (failed.account, failed.code, failed.reason) == ("6001", 403, "Words")
     assert "password" in failed.hint
     assert failed.retry_after >= 60
