@@ -5,8 +5,8 @@ audio), and text for an expired one is never spoken. So the utterance then goes 
 """
 
 import base64
-import binascii
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,8 +85,8 @@ class Context:
         """Hold a chunk's audio. While text may follow, it cannot be known whether more is owed."""
         try:
             audio = base64.b64decode(frame.get("data") or "")
-        except (binascii.Error, TypeError):
-            return
+        except (ValueError, TypeError):
+            return  # no base64, or no text at all
         if audio and not self.is_done:
             self.is_voiced = True
             self._held.append(audio)
@@ -96,12 +96,13 @@ class Context:
     def take_timestamps(self, frame: Mapping[str, Any]) -> None:
         """Word timestamps, seconds from the start of the context."""
         timestamps = frame.get("word_timestamps")
-        if not isinstance(timestamps, Mapping):
+        columns = [timestamps.get(key) for key in ("words", "start", "end")] if isinstance(timestamps, Mapping) else []
+        if not columns or not all(isinstance(column, list) for column in columns):
             return
-        words, starts, ends = (timestamps.get(key) for key in ("words", "start", "end"))
-        if isinstance(words, list) and isinstance(starts, list) and isinstance(ends, list):
-            begin = self._begins_at / g711.RATE
-            self.utterance.take_words(words, [begin + start for start in starts], [begin + end for end in ends])
+        begin = self._begins_at / g711.RATE
+        rows = [row for row in zip(*columns, strict=False) if _is_word(*row)]
+        words, starts, ends = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+        self.utterance.take_words(words, [begin + start for start in starts], [begin + end for end in ends])
 
     def take_done(self) -> bool:
         """The server is done. False when it should have spoken, and has not."""
@@ -116,3 +117,9 @@ class Context:
             position = unit.speak(audio, marks=((0, "begin"), (len(audio), "end")), listener=self.utterance)
             self.utterance.take_audio(position, len(audio))
         self._held.clear()
+
+
+def _is_word(word: object, start: object, end: object) -> bool:
+    """A text with two times."""
+    times = all(isinstance(time, int | float) and math.isfinite(time) for time in (start, end))
+    return isinstance(word, str) and times

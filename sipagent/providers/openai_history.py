@@ -9,6 +9,11 @@ from typing import Any
 
 Item = dict[str, Any]
 
+_TOOL_KEYS = {
+    "function_call": ("id", "type", "call_id", "name", "arguments"),
+    "function_call_output": ("id", "type", "call_id", "output"),
+}
+
 
 class History:
     """Items in their order. An item is what `conversation.item.added` and `.done` carry."""
@@ -72,16 +77,15 @@ class History:
         return [item for item in known if item["type"] != "function_call" or item["call_id"] in answered]
 
     def _creatable(self, item: Item) -> Item | None:
-        kind = item.get("type")
-        if kind == "function_call":
-            return {key: item[key] for key in ("id", "type", "call_id", "name", "arguments") if key in item}
-        if kind == "function_call_output":
-            return {key: item[key] for key in ("id", "type", "call_id", "output") if key in item}
+        kind = str(item.get("type"))
+        if kind in _TOOL_KEYS:
+            keys = _TOOL_KEYS[kind]
+            return {key: item[key] for key in keys} if all(isinstance(item.get(key), str) for key in keys) else None
         item_id, text = str(item["id"]), item.get("heard") or _text(item.get("content"))
         if kind != "message":
             return None
         if text:
-            return message(item_id, str(item.get("role", "user")), text)
+            return message(item_id, str(item.get("role") or "user"), text)
         return _audio_message(*self._spoken) if item_id == self._spoken[0] and self._spoken[1] else None
 
 

@@ -279,7 +279,7 @@ class OpenAIRealtime:
         text = f"{error.get('message') or code or 'an error without words'}"
         if code == "conversation_already_has_active_response":
             number = event_id.removeprefix("response-")
-            self._send_requests(self._responses.refused(int(number)) if number.isdigit() else [])
+            self._send_requests(self._responses.refused(int(number)) if number.isdecimal() else [])
         elif event_id == SETUP:
             self._fail(f"the session was refused: {text}", 400)
         elif code in _STATUSES:
@@ -362,7 +362,8 @@ class OpenAIRealtime:
         response_id, status = str(response.get("id") or ""), str(response.get("status") or "completed")
         dead = self._responses.is_dead(response_id)
         requests = self._responses.done(response_id)
-        for item in response.get("output") or ():
+        output = response.get("output")
+        for item in output if isinstance(output, list) else ():
             if isinstance(item, Mapping) and item.get("type") == "function_call" and status == "completed":
                 self._on_tool_call({**item, "response_id": response_id})
         self._send_requests(requests)

@@ -96,7 +96,7 @@ class Responses:
             return False
         if self._asked is not None and request == str(self._asked.number):
             self._asked = None
-        unwanted = request.isdigit() and int(request) in self._unwanted
+        unwanted = request.isdecimal() and int(request) in self._unwanted
         if unwanted:
             self._dead.add(response_id)
         return unwanted
