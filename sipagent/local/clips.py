@@ -11,8 +11,8 @@ from sipagent.audio import g711, wav
 from sipagent.local.say import render
 from sipagent.local.voice import DEFAULT_VOICE
 
-CALLER_VOICE = "en-us+m3"
-"""Not the agent's, so that both can be told apart in a recording."""
+CALLER_VOICE = "en-us+adam"
+"""Not the agent's, so that both can be told apart in a recording; and one that the recogniser understands well."""
 
 AGENT = {
     "apology": "I am sorry, something went wrong on our side. Please call again later. Goodbye.",

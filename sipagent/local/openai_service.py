@@ -82,12 +82,13 @@ class RealtimeSession:
 
     def receive(self, frame: str | bytes) -> None:
         """Carry out one client event; a bad one is answered with `error`, and the session goes on."""
-        event: Any = None
+        event: dict[str, Any] = {}
         try:
             event = _parse(frame)
+            _check(event)
             _ACTIONS[event["type"]](self, event)
         except Refused as refusal:
-            self._error(refusal, event.get("event_id") if isinstance(event, dict) else None)
+            self._error(refusal, event.get("event_id"))
 
     def expire(self) -> None:
         """Tell that the session is too old; the connection is then closed."""
@@ -309,12 +310,17 @@ def _parse(frame: str | bytes) -> dict[str, Any]:
         event = json.loads(frame)
     except ValueError as error:
         raise Refused("invalid_json", "", f"The frame is not valid JSON: {error}.") from error
-    kind = str(event.get("type")) if isinstance(event, dict) else ""
+    if not isinstance(event, dict):
+        raise Refused("invalid_type", "", "The frame is not a JSON object.")
+    return event
+
+
+def _check(event: Mapping[str, Any]) -> None:
+    kind = str(event.get("type"))
     if kind not in _EVENTS:
         listed = ", ".join(f"'{each}'" for each in _EVENTS)
         raise Refused("invalid_value", "type", f"Invalid value: '{kind}'. Supported values are: {listed}.")
     _EVENTS[kind]({name: value for name, value in event.items() if name not in ("type", "event_id")}, "")
-    return dict(event)
 
 
 def _decode(audio: str, audio_format: Mapping[str, Any]) -> tuple[Samples, int]:
