@@ -36,12 +36,13 @@ class Dialog:
         self._local_cseq = local_cseq
         self._remote_cseq = remote_cseq
         self._symmetric = symmetric
+        self._allowed: set[str] = set()
 
     @classmethod
     def of_request(cls, request: Request, local_tag: str, flow: Flow) -> "Dialog":
         """The dialog that an INVITE opens (section 12.1.1). Raises ValueError for a bad Contact or Record-Route."""
         via = request.via
-        return cls(
+        dialog = cls(
             call_id=request.call_id,
             local=request.to.tagged(local_tag),
             remote=request.from_,
@@ -53,12 +54,14 @@ class Dialog:
             # A Via that names another address than the packet came from: behind a NAT, its Contact is as wrong.
             symmetric=is_ip(via.host) and via.host != flow.remote.host,
         )
+        dialog.learn(request)
+        return dialog
 
     @classmethod
     def of_response(cls, request: Request, response: Response, flow: Flow) -> "Dialog":
-        """The dialog that a 2xx to our INVITE opens (section 12.1.2); a missing Contact leaves the Request-URI."""
+        """The dialog that a 1xx or 2xx to our INVITE opens (section 12.1.2); no Contact leaves the Request-URI."""
         contacts = _readable(response.headers.values("contact"))
-        return cls(
+        dialog = cls(
             call_id=request.call_id,
             local=request.from_,
             remote=response.to,
@@ -67,6 +70,8 @@ class Dialog:
             flow=flow,
             local_cseq=request.cseq.number,
         )
+        dialog.learn(response)
+        return dialog
 
     @property
     def local_tag(self) -> str:
@@ -84,11 +89,30 @@ class Dialog:
         self._remote_cseq = number
         return True
 
-    def retarget(self, request: Request) -> None:
-        """Take the Contact of a target refresh request, a re-INVITE, as the new remote target (section 12.2.2)."""
-        contacts = _readable(request.headers.values("contact"))
+    def confirm(self, response: Response) -> None:
+        """Take the target and the route set of a 2xx for those of the 1xx that opened the dialog (section 13.2.2.4)."""
+        self._routes = tuple(reversed(_readable(response.headers.values("record-route"))))
+        self.retarget(response)
+
+    def retarget(self, message: Request | Response) -> None:
+        """Take the Contact of a target refresh, asked or answered, as the new remote target (section 12.2)."""
+        contacts = _readable(message.headers.values("contact"))
         if contacts:
             self.target = contacts[0]
+        self.learn(message)
+
+    def learn(self, message: Request | Response) -> None:
+        """Remember what the far end says it can (RFC 3261 section 20.5); a message without Allow says nothing."""
+        if allowed := message.headers.tokens("allow"):
+            self._allowed = allowed
+
+    def unlearn(self, method: str) -> None:
+        """The far end refuses a method that it said it could."""
+        self._allowed.discard(method.lower())
+
+    def allows(self, method: str) -> bool:
+        """Whether the far end has said that it takes requests of `method`."""
+        return method.lower() in self._allowed
 
     def request(
         self, method: str, *, branch: str, number: int = 0, headers: Iterable[Field] = (), body: bytes = b""

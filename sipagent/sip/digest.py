@@ -4,19 +4,28 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from sipagent.sip.ids import Ids
 from sipagent.sip.message import Field, Headers, Request, Response
 from sipagent.sip.parameters import Parameters, quote, split_outside_quotes
 
-_HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-_STRENGTH = ("MD5", "SHA-256")
+_HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
+    "MD5": hashlib.md5,
+    "SHA-256": hashlib.sha256,
+    "SHA-512-256": partial(hashlib.new, "sha512_256"),
+}
+if "sha512_256" not in hashlib.algorithms_available:  # an OpenSSL built without it
+    del _HASHES["SHA-512-256"]
+_STRENGTH = tuple(_HASHES)
 Realm = tuple[str, str]
 _ANSWERS = {"www-authenticate": "Authorization", "proxy-authenticate": "Proxy-Authorization"}
 ATTEMPTS = 2
 """Challenges of one realm answered for one request: the first, and one more with a new nonce, taken as stale."""
 REALMS = 4
 """Realms answered for one request: a registrar and a chain of proxies."""
+NONCES = 16
+"""Nonces whose use is counted; a server has long forgotten an older one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +147,12 @@ class Authenticator:
         self._answered.clear()
         self._attempts.clear()
 
+    def another(self) -> "Authenticator":
+        """The same for a request beside the first one: a nonce that both are given is counted on."""
+        sibling = Authenticator(self._credentials, self._ids, self._scope)
+        sibling._counts = self._counts
+        return sibling
+
     def answer(self, request: Request, response: Response) -> list[Field] | None:
         """The headers that repeat `request` needs after this 401 or 407; None when there is no use in trying again."""
         chosen = _strongest_of_each_realm(challenges(response))
@@ -157,9 +172,10 @@ class Authenticator:
         return same_nonce or self._attempts[realm] >= ATTEMPTS
 
     def _answer(self, credentials: Credentials, request: Request, challenge: Challenge) -> Field:
-        count = self._counts[challenge.nonce] + 1
-        self._counts = Counter({item.nonce: self._counts[item.nonce] for item in self._answered.values()})
+        count = self._counts.pop(challenge.nonce, 0) + 1
         self._counts[challenge.nonce] = count
+        if len(self._counts) > NONCES:
+            del self._counts[next(iter(self._counts))]
         cnonce = self._ids.token("cnonce", self._scope)
         value = authorization(
             credentials, challenge, method=request.method, uri=request.uri, count=count, cnonce=cnonce

@@ -24,7 +24,10 @@ _PHRASES = {
     415: "Unsupported Media Type",
     416: "Unsupported URI Scheme",
     420: "Bad Extension",
+    421: "Extension Required",
+    422: "Session Interval Too Small",
     423: "Interval Too Brief",
+    469: "Bad Info Package",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
     482: "Loop Detected",
@@ -43,6 +46,7 @@ _PHRASES = {
     603: "Decline",
     604: "Does Not Exist Anywhere",
     606: "Not Acceptable",
+    607: "Unwanted",
 }
 _CLASSES = {1: "Trying", 2: "OK", 3: "Redirected", 4: "Bad Request", 5: "Server Error", 6: "Declined"}
 

@@ -38,11 +38,23 @@ def opening_request(
     return Request(method=method, uri=str(target), headers=Headers(fields), body=body)
 
 
-def again(request: Request, *, flow: Flow, branch: str, number: int, credentials: Iterable[Field]) -> Request:
-    """Make the same request as a new transaction, with credentials (section 22.2)."""
-    kept = request.headers.without("via", "cseq", "authorization", "proxy-authorization")
-    fields = [("Via", str(Via.of(flow, branch))), *kept, ("CSeq", f"{number} {request.method}"), *credentials]
-    return Request(method=request.method, uri=request.uri, headers=Headers(fields), body=request.body)
+def again(
+    request: Request,
+    *,
+    flow: Flow,
+    branch: str,
+    number: int,
+    credentials: Iterable[Field] = (),
+    headers: Iterable[Field] = (),
+    uri: str = "",
+) -> Request:
+    """Make the same request as a new transaction: with credentials (section 22.2), other headers, another target."""
+    headers = tuple(headers)
+    changed = (name.lower() for name, _ in headers)
+    kept = request.headers.without("via", "cseq", "authorization", "proxy-authorization", *changed)
+    cseq = ("CSeq", f"{number} {request.method}")
+    fields = [("Via", str(Via.of(flow, branch))), *kept, cseq, *headers, *credentials]
+    return Request(method=request.method, uri=uri or request.uri, headers=Headers(fields), body=request.body)
 
 
 def elsewhere(request: Request, flow: Flow, attempt: int) -> Request:
