@@ -20,12 +20,20 @@ class CallFiles:
         if call_id not in self._named:
             moment = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._wall()))
             letters = re.sub(r"[^A-Za-z0-9]", "", call_id)[:12] or "call"
-            self._named[call_id] = self.directory / f"{moment}-{letters}"
+            self._named[call_id] = self._free(f"{moment}-{letters}")
         return self._named[call_id]
 
     def wav(self, call_id: str) -> Path:
         """Return the path of the recording."""
         return self.base(call_id).with_suffix(".wav")
+
+    def _free(self, name: str) -> Path:
+        """Return the path of a name that no call has now: another one's files are not written over."""
+        path, number = self.directory / name, 1
+        while path in self._named.values():
+            number += 1
+            path = self.directory / f"{name}-{number}"
+        return path
 
     def forget(self, call_id: str) -> None:
         """The call is over and its files are written."""

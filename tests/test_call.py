@@ -9,7 +9,8 @@ from sipagent import Call, DigitReceived, Disconnected, Event, InboundCall, Spee
 from sipagent.audio import g711, tones, wav
 from sipagent.errors import CallFailed, LocalProtocolError
 from sipagent.events import CallAnswered, CallReceived, HoldChanged
-from tests.exchange import TICK, TONE, Exchange, sdp
+from tests.exchange import Exchange
+from tests.handset import TICK, TONE, sdp
 
 BEEP = g711.encode(tones.sine(1000.0, 8000), g711.PCMU)
 

@@ -14,7 +14,8 @@ from sipagent.config.options import Cartesia, OpenAI
 from sipagent.events import ProviderFailed
 from sipagent.testing.providers import Failure, Fault, ScriptedCartesia, ScriptedOpenAI, Silence, ToolUse
 from sipagent.testing.scripted_openai import Reply
-from tests.exchange import TICK, TONE, Exchange, silences, voiced
+from tests.exchange import Exchange
+from tests.handset import TICK, TONE, silences, voiced
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 KEYS = Configuration(general=General(), openai=OpenAI(api_key="sk-scripted"), cartesia=Cartesia(api_key="sk_car_s"))

@@ -8,7 +8,8 @@ from sipagent import DigitReceived, Disconnected, InboundCall
 from sipagent.clips import shipped
 from sipagent.events import CallAnswered
 from sipagent.performance import GRACE
-from tests.exchange import TONE, Exchange
+from tests.exchange import Exchange
+from tests.handset import TONE
 
 SPEECH = b"\x10" * 80_000
 """Ten seconds that can be told from an apology."""

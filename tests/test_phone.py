@@ -15,7 +15,8 @@ from sipagent.events import CallAnswered, CallerRefused, CallReceived, Notice, R
 from sipagent.events import CallFailed as CallFailedEvent
 from sipagent.phone import PATIENCE
 from sipagent.testing.network import Datagram
-from tests.exchange import HANDSET, PHONE, TONE, Exchange, Handset, Registrar, sdp
+from tests.exchange import Exchange
+from tests.handset import HANDSET, PHONE, TONE, Handset, Registrar, sdp
 
 ALICE = f"sip:alice@{HANDSET}"
 

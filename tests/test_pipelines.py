@@ -12,7 +12,8 @@ from sipagent.config.options import Cartesia, OpenAI
 from sipagent.config.values import Answer, Pipeline, TurnDetection
 from sipagent.pipelines import INSTRUCTIONS, completed
 from sipagent.testing.providers import Fault, ScriptedCartesia, ScriptedOpenAI
-from tests.exchange import HANDSET, TONE, Exchange, Registrar, voiced
+from tests.exchange import Exchange
+from tests.handset import HANDSET, TONE, Registrar, voiced
 
 KEYS = Configuration(openai=OpenAI(api_key="sk-scripted"), cartesia=Cartesia(api_key="sk_car_scripted"))
 
