@@ -6,7 +6,9 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
@@ -146,7 +148,9 @@ class _Connect(connect):
 
 
 async def _connect(url: str, headers: Mapping[str, str]) -> ClientConnection:
-    secure: dict[str, Any] = {"ssl": tls()} if url.startswith("wss:") else {}
+    special: dict[str, Any] = {"ssl": tls()} if url.startswith("wss:") else {}
+    if _is_loopback(url):
+        special["proxy"] = None  # a local server is not behind the proxy of HTTPS_PROXY
     return await _Connect(
         url,
         additional_headers=headers,
@@ -157,8 +161,16 @@ async def _connect(url: str, headers: Mapping[str, str]) -> ClientConnection:
         ping_timeout=PING_INTERVAL,
         max_size=MAX_FRAME,
         logger=_wire_log,
-        **secure,
+        **special,
     )
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _how(closed: ConnectionClosed) -> Close:

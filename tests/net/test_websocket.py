@@ -71,6 +71,17 @@ async def test_frames_go_and_come_in_order_uncompressed_with_our_headers() -> No
 
 
 @on_a_loop
+async def test_a_server_on_loopback_is_not_behind_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    async with server(echo) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        await socket.close()
+
+
+@on_a_loop
 async def test_frames_of_several_megabytes_pass() -> None:
     async with server(echo, max_size=None) as url:
         socket = WebSocketFrames("openai")
