@@ -150,7 +150,7 @@ class Receptionist:
         return Reply(text=text)
 
     def _fill(self, answer: str, now: datetime) -> str:
-        clock = f"{now.hour % 12 or 12}:{now.minute:02d} {'a.m.' if now.hour < 12 else 'p.m.'}"
+        clock = f"{now.hour % 12 or 12}:{now.minute:02d} {'a' if now.hour < 12 else 'p'}.m."
         return answer.format(time=clock, help=self._script.help, greeting=self._script.greeting)
 
 
