@@ -10,8 +10,9 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
 from sipagent.agent.agent import Agent
 from sipagent.call_files import CallFiles
@@ -84,33 +85,16 @@ async def answering(
     """Run a phone that answers. Raises ConfigurationError for what is missing or not to be had."""
     require_available(configuration)
     require_keys(configuration, _providers(configuration, agent), local)
-    secrets = _secrets(configuration)  # the local servers' key is none
     async with contextlib.AsyncExitStack() as stack:
         if local:
             servers = await stack.enter_async_context(LocalServers(ai="ai" in local, tts="tts" in local))
-            configuration = with_local(configuration, servers)
-        record = configuration.record
-        files = CallFiles(record.directory) if _keeps_files(configuration) else None
-        captures = None
-        if files and record.capture is Capture.PCAP:
-            captures = Captures(
-                files.base,
-                clock=asyncio.get_running_loop().time,
-                configuration=portable(configuration),
-                in_code=agent is not None,
-                secrets=secrets,
-            )
-            stack.callback(captures.close)
-        phone = Softphone(
-            configuration=configuration,
-            tap=captures,
-            trace=trace,
-            recording=files.wav if files and record.calls is not Recording.OFF else None,
-        )
-        for watcher in watchers:
+            configuration = with_local(configuration, servers.openai_url, servers.cartesia_url)
+        keeping = _Keeping.of(configuration, engine="local" if local else "cloud", in_code=agent is not None)
+        if keeping.captures is not None:
+            stack.callback(keeping.captures.close)
+        phone = Softphone(configuration=configuration, tap=keeping.captures, trace=trace, recording=keeping.recording)
+        for watcher in (*watchers, *keeping.watchers):
             phone.watch(watcher)
-        if files:
-            phone.watch(RecordWriter(files, engine="local" if local else "cloud").take)
         await stack.enter_async_context(phone)
         phone.answer_with(agent)
         if "cartesia" in _providers(configuration, agent) and "tts" not in local:
@@ -121,14 +105,17 @@ async def answering(
         yield phone
 
 
-def with_local(configuration: Configuration, servers: LocalServers) -> Configuration:
-    """Return the configuration with servers of this machine in the providers' place, and a greeting that says so."""
+def with_local(configuration: Configuration, openai_url: str, cartesia_url: str) -> Configuration:
+    """Return the configuration with servers of this machine in the providers' place, and a greeting that says so.
+
+    An empty URL leaves its provider as it is.
+    """
     openai, cartesia, agents = configuration.openai, configuration.cartesia, dict(configuration.agents)
-    if servers.openai_url:
-        openai = replace(openai, base_url=servers.openai_url, api_key=API_KEY)
+    if openai_url:
+        openai = replace(openai, base_url=openai_url, api_key=API_KEY)
         agents = {name: _with_greeting(section) for name, section in agents.items()}
-    if servers.cartesia_url:
-        cartesia = replace(cartesia, base_url=servers.cartesia_url, api_key=API_KEY)
+    if cartesia_url:
+        cartesia = replace(cartesia, base_url=cartesia_url, api_key=API_KEY)
     return replace(configuration, openai=openai, cartesia=cartesia, agents=agents)
 
 
@@ -136,6 +123,37 @@ def _with_greeting(section: AgentSection) -> AgentSection:
     """Callers must hear that they talk to a demonstration."""
     greets = section.greeting or section.greeting_instructions
     return section if greets else replace(section, greeting=Script.load().greeting)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keeping:
+    """What is kept of calls, as [record] says."""
+
+    captures: Captures | None = None
+    recording: Callable[[str], Path] | None = None
+    watchers: tuple[Watcher, ...] = ()
+
+    @classmethod
+    def of(cls, configuration: Configuration, *, engine: str, in_code: bool) -> Self:
+        record = configuration.record
+        if record.calls is Recording.OFF and record.capture is Capture.OFF:
+            return cls()
+        files = CallFiles(record.directory)
+        return cls(
+            captures=_captures(files, configuration, in_code) if record.capture is Capture.PCAP else None,
+            recording=files.wav if record.calls is not Recording.OFF else None,
+            watchers=(RecordWriter(files, engine=engine).take,),
+        )
+
+
+def _captures(files: CallFiles, configuration: Configuration, in_code: bool) -> Captures:
+    return Captures(
+        files.base,
+        clock=asyncio.get_running_loop().time,
+        configuration=portable(configuration),
+        in_code=in_code,
+        secrets=_secrets(configuration),
+    )
 
 
 class RecordWriter:
@@ -168,13 +186,11 @@ def _providers(configuration: Configuration, agent: Agent | Scenario | None) -> 
     return sorted({name for names in needed for name in names})
 
 
-def _keeps_files(configuration: Configuration) -> bool:
-    return configuration.record.calls is not Recording.OFF or configuration.record.capture is not Capture.OFF
-
-
 def _secrets(configuration: Configuration) -> list[str]:
+    """Return what must be in no file; the key of the local servers is no secret."""
     passwords = [account.password for account in configuration.accounts.values()]
-    return [*filter(None, (configuration.openai.api_key, configuration.cartesia.api_key, *passwords))]
+    secrets = {configuration.openai.api_key, configuration.cartesia.api_key, *passwords}
+    return sorted(secrets - {"", API_KEY})
 
 
 async def _registered(phone: Softphone) -> None:
