@@ -152,12 +152,15 @@ class Call:
         self._stream.off(kind, handler)
 
     async def events(self, *units: object) -> AsyncIterator[Event]:
-        """Iterate over the call's events; ends when the call ends, or one of the providers in `units`."""
-        names = {getattr(unit, "name", "") for unit in units}
+        """Iterate over the call's events; ends when the call ends, or one of the providers in `units` is lost.
+
+        A failure that a provider gets over (one response, a rate limit) is an event like others.
+        """
+        by_name = {getattr(unit, "name", ""): unit for unit in units}
         async with contextlib.aclosing(self._stream.subscribe()) as stream:
             async for event in stream:
                 yield event
-                if isinstance(event, ProviderClosed | ProviderFailed) and event.provider in names:
+                if isinstance(event, ProviderClosed | ProviderFailed) and _is_lost(by_name.get(event.provider), event):
                     return
 
     # ---- a unit among units: what voices and recognisers see
@@ -232,6 +235,11 @@ class Call:
     def _handler_failed(self, error: BaseException) -> None:
         if not self.broken.done():
             self.broken.set_result(error)
+
+
+def _is_lost(unit: object | None, event: ProviderClosed | ProviderFailed) -> bool:
+    """Tell whether a unit that was waited for can not be used any more."""
+    return unit is not None and (isinstance(event, ProviderClosed) or getattr(unit, "failure", None) is not None)
 
 
 class Playback:
