@@ -1,4 +1,4 @@
-"""Hello world: an agent with a tool. Needs a sip.conf, or nothing at all: `sipagent run examples/hello.py:agent --local`."""
+"""Hello world: an agent with a tool. Without keys: `sipagent run examples/hello.py:agent --local`."""
 
 from sipagent import Agent, run, tool
 
