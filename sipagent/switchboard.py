@@ -50,6 +50,9 @@ SessionOutput = (
     | sip.Refused
     | sip.Cancelled
     | sip.Ended
+    | sip.ReferAnswered
+    | sip.ReferProgressed
+    | sip.ReferReceived
 )
 """What the SIP core says of a call that is known already."""
 PLAYABLE = ("PCMU", "PCMA")
@@ -142,6 +145,8 @@ class Switchboard:
                 active.call.take_end(by="caller", reason="the caller gave up")
             case sip.Ended(by=by, reason=reason):
                 active.call.take_end(by=by, reason=reason)
+            case sip.ReferReceived(referred=referred):
+                referred.refuse(603, self._driver.now())
 
     def end_calls(self) -> None:
         """Hang up on everybody."""

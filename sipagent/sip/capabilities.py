@@ -3,9 +3,9 @@
 from sipagent.sip.message import Field, Flaw, Request
 from sipagent.sip.reasons import reason_phrase
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "NOTIFY")
-KNOWN_METHODS = {*METHODS, "REGISTER", "INFO", "REFER", "SUBSCRIBE", "UPDATE", "PRACK", "MESSAGE", "PUBLISH"}
-EXTENSIONS: frozenset[str] = frozenset()
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "NOTIFY", "REFER")
+KNOWN_METHODS = {*METHODS, "REGISTER", "INFO", "SUBSCRIBE", "UPDATE", "PRACK", "MESSAGE", "PUBLISH"}
+EXTENSIONS = frozenset({"norefersub", "replaces"})
 """Option tags that a peer may Require of us."""
 
 ALLOW: Field = ("Allow", ", ".join(METHODS))

@@ -18,7 +18,10 @@ from sipagent.sip.invite import Host, InviteSession
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Flaw, Request, Response, answerable, check, parse, response_to
 from sipagent.sip.outputs import CallerTurnedAway, Invited, Output
+from sipagent.sip.refer import ReferTo
+from sipagent.sip.references import References
 from sipagent.sip.registration import Registration
+from sipagent.sip.replaces import Replaces
 from sipagent.sip.requests import contact_over
 from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
@@ -37,6 +40,7 @@ class UserAgent:
         self._layer = TransactionLayer(user_agent, has_tcp=has_tcp)
         self._host = Host(layer=self._layer, ids=ids, ended=self._forget_session)
         self._sessions: dict[tuple[str, str], InviteSession] = {}
+        self._references = References(self._layer, ids)
         self._registrations: list[Registration] = []
 
     @property
@@ -46,8 +50,8 @@ class UserAgent:
 
     @property
     def idle(self) -> bool:
-        """Whether no transaction, call or registration is left."""
-        return self._layer.idle and not self._sessions and not self._registrations
+        """Whether no transaction, call, REFER or registration is left."""
+        return self._layer.idle and not self._sessions and not self._references and not self._registrations
 
     @property
     def has_calls(self) -> bool:
@@ -149,6 +153,14 @@ class UserAgent:
         self._sessions[session.call_id, session.local_tag] = session
         return session
 
+    def refer(self, session: InviteSession, target: Uri, now: float, *, replaces: InviteSession | None = None) -> None:
+        """Ask the far end of a call to call `target`, to take our place in the call `replaces` if one is given.
+
+        Raises LocalProtocolError when a call does not stand, or the far end has been asked already.
+        """
+        named = Replaces.of_far_end(replaces.dialog) if replaces is not None and replaces.dialog is not None else None
+        self._references.refer(session, ReferTo(target=target, replaces=named), now)
+
     def contact(self, flow: Flow, *, secure: bool = False) -> Uri:
         """What our Contact says over a flow: the registered one where its registrar is the peer, else our address.
 
@@ -173,6 +185,8 @@ class UserAgent:
             self._receive_cancel(request, flow, now)
         elif (session := self._session_of(request)) is not None:
             self._receive_in_dialog(session, request, flow, now)
+        elif self._references.is_known(request):  # its call is over already
+            self._references.receive_notify(self._layer.serve(request, flow, now), now)
         elif self._admitted(request, flow, now):
             self._receive_new(request, flow, now)
 
@@ -227,6 +241,10 @@ class UserAgent:
             self._answer(transaction, flaw.code, now, headers)
         elif request.method in ("INVITE", "BYE"):
             session.receive_request(transaction, now)
+        elif request.method == "REFER":
+            self._references.receive_refer(session, transaction, now)
+        elif request.method == "NOTIFY":
+            self._references.receive_notify(transaction, now)
         else:
             self._answer_outright(transaction, now)
 
@@ -243,24 +261,48 @@ class UserAgent:
             self._answer(transaction, 481, now)
         elif request.method == "INVITE":
             self._receive_invite(transaction, now)
+        elif request.method == "REFER":  # whoever wants us to call has a call with us
+            self._answer(transaction, 403, now)
         else:
             self._answer_outright(transaction, now)
 
     def _receive_invite(self, transaction: ServerTransaction, now: float) -> None:
         registration = self._registration_of(transaction)
         try:
+            named = Replaces.of_headers(transaction.request.headers)
+        except ValueError:
+            self._answer(transaction, 400, now, reason="Bad Replaces")
+            return
+        replaced = self._replaced(named)
+        if isinstance(replaced, int):
+            self._answer(transaction, replaced, now)
+            return
+        try:
             session = InviteSession.called(
                 self._host,
                 transaction,
                 contact=self.contact(transaction.flow, secure=transaction.request.target.scheme == "sips"),
                 account=registration.identity.account if registration else "",
+                credentials=registration.identity.credentials if registration else None,
             )
         except ValueError:
             self._answer(transaction, 400, now, reason="Bad Contact or Record-Route")
             return
         self._sessions[session.call_id, session.local_tag] = session
         self._layer.respond(transaction, 100, now)
-        self._layer.emit(Invited(session=session, offer=transaction.request.content))
+        self._layer.emit(Invited(session=session, offer=transaction.request.content, replaces=replaced))
+
+    def _replaced(self, named: Replaces | None) -> InviteSession | int | None:
+        """The call that an INVITE takes the place of, or the code to refuse it with (RFC 3891 section 3)."""
+        if named is None:
+            return None
+        session = self._sessions.get((named.call_id, named.to_tag))
+        # An early dialog is nobody's to take: it has not been answered, by us or by whom we ring.
+        if session is None or session.remote.tag != named.from_tag or not session.has_stood:
+            return 481
+        if not session.is_established:
+            return 603
+        return 486 if named.early_only else session
 
     def _answer_outright(self, transaction: ServerTransaction, now: float) -> None:
         """OPTIONS is told what we can (section 11.2); a NOTIFY that nobody asked for is welcome all the same."""

@@ -31,6 +31,13 @@ _OVER = {
     SessionState.ENDING,
     SessionState.ENDED,
 }
+_ANSWERED = {
+    SessionState.ACCEPTED,
+    SessionState.LEAVING,
+    SessionState.ESTABLISHED,
+    SessionState.ENDING,
+    SessionState.ENDED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +77,10 @@ class InviteSession:
         self.local = local
         self.remote = remote
         self.account = account
+        self.credentials = credentials
+        self.contact = contact
         self._host = host
         self._layer = host.layer
-        self._contact = contact
         self._authenticator = Authenticator(credentials, host.ids, request.call_id)
         self._credentials: list[Field] = []
         self._dialog: Dialog | None = None
@@ -84,7 +92,15 @@ class InviteSession:
         self._cancelled_at: float | None = None
 
     @classmethod
-    def called(cls, host: Host, transaction: ServerTransaction, *, contact: Uri, account: str) -> "InviteSession":
+    def called(
+        cls,
+        host: Host,
+        transaction: ServerTransaction,
+        *,
+        contact: Uri,
+        account: str,
+        credentials: Credentials | None = None,
+    ) -> "InviteSession":
         """The session of an INVITE that came in. Raises ValueError when it cannot open a dialog (400)."""
         request, flow = transaction.request, transaction.flow
         dialog = Dialog.of_request(request, host.ids.token("tag", request.call_id), flow)
@@ -97,6 +113,7 @@ class InviteSession:
             remote=dialog.remote,
             contact=contact,
             account=account,
+            credentials=credentials,
         )
         session._dialog, session._transaction = dialog, transaction
         return session
@@ -184,6 +201,23 @@ class InviteSession:
         """Refuse a re-INVITE; the call stands as it was (section 14.2)."""
         if self._transaction is not None and self.state is SessionState.ESTABLISHED:
             self._send_failure(Cause(code=code), now)
+
+    # ---- for usages that share the dialog
+
+    @property
+    def dialog(self) -> Dialog | None:
+        """The dialog; None before the far end has answered a call of ours."""
+        return self._dialog
+
+    @property
+    def has_stood(self) -> bool:
+        """Whether the call has been answered, be it over or not."""
+        return self.state in _ANSWERED
+
+    @property
+    def is_established(self) -> bool:
+        """Whether the call stands, confirmed by an ACK."""
+        return self.state is SessionState.ESTABLISHED
 
     # ---- requests of the far end
 
@@ -370,7 +404,7 @@ class InviteSession:
 
     def _dialog_headers(self, request: Request) -> tuple[Field, ...]:
         routes = [("Record-Route", value) for value in request.headers.rows("record-route")]
-        return (*routes, ("Contact", f"<{self._contact}>"), ALLOW)
+        return (*routes, ("Contact", f"<{self.contact}>"), ALLOW)
 
     def _confirm(self, cause: Cause, now: float) -> None:
         """Make the dialog of a 2xx and acknowledge it; without our offer, the ACK waits for our answer."""

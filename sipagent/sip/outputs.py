@@ -8,6 +8,8 @@ from sipagent.sip.flow import Address, Flow
 if TYPE_CHECKING:
     from sipagent.sip.admission import Verdict
     from sipagent.sip.invite import InviteSession
+    from sipagent.sip.refer import ReferTo
+    from sipagent.sip.referred import Referred
     from sipagent.sip.registration import Registration
 
 Side = Literal["caller", "us", "network"]
@@ -25,10 +27,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invited:
-    """Somebody calls; 100 has left. `offer` is the SDP of the INVITE, None for a delayed offer."""
+    """Somebody calls; 100 has left. `offer` is the SDP of the INVITE, None for a delayed offer.
+
+    The call takes the place of `replaces`, where there is one (RFC 3891): accept it, and hang up the other.
+    """
 
     session: "InviteSession"
     offer: bytes | None
+    replaces: "InviteSession | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,38 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferAnswered:
+    """The far end will call whom we named (202), or refused to."""
+
+    session: "InviteSession"
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferProgressed:
+    """What the one that the far end called has answered, as it tells us; after the final one nothing more comes.
+
+    The code is 0 where the far end never told how it went.
+    """
+
+    session: "InviteSession"
+    code: int
+    reason: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferReceived:
+    """The far end wants us to call somebody else: to be met with `accept` or `refuse` of `referred`."""
+
+    session: "InviteSession"
+    referred: "Referred"
+    refer_to: "ReferTo"
+    referred_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationSucceeded:
     """The registrar granted `expires` seconds. `observed` is the address it saw us at (RFC 3581), if it said so."""
 
@@ -149,6 +187,9 @@ Output = (
     | Refused
     | Cancelled
     | Ended
+    | ReferAnswered
+    | ReferProgressed
+    | ReferReceived
     | RegistrationSucceeded
     | RegistrationRefused
     | RegistrationEnded

@@ -8,7 +8,7 @@ from sipagent.sip.message import Response
 from sipagent.sip.outputs import Invited
 from tests.sip.bench import ANSWER, PEER, SDP, Bench, flow_from, request
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, REFER"
 
 
 def reply(message: str) -> Response:
@@ -23,14 +23,14 @@ def test_options_is_told_what_we_can() -> None:
     assert ok.to.tag
     assert ok.headers.get("allow") == ALLOW
     assert ok.headers.get("accept") == "application/sdp"
-    assert ok.headers.get("supported") == ""
+    assert ok.headers.get("supported") == "norefersub, replaces"
 
 
 def test_a_notify_that_nobody_asked_for_is_accepted() -> None:
     assert reply(request("NOTIFY", headers=["Event: message-summary"])).code == 200
 
 
-@pytest.mark.parametrize("method", ["REGISTER", "INFO", "REFER", "SUBSCRIBE", "UPDATE", "PRACK", "MESSAGE", "PUBLISH"])
+@pytest.mark.parametrize("method", ["REGISTER", "INFO", "SUBSCRIBE", "UPDATE", "PRACK", "MESSAGE", "PUBLISH"])
 def test_a_method_that_we_do_not_do_is_405(method: str) -> None:
     response = reply(request(method))
     assert (response.code, response.headers.get("allow")) == (405, ALLOW)
