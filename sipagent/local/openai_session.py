@@ -1,6 +1,6 @@
 """The session object of OpenAI Realtime (GA): its defaults, its field table, and how an update changes it.
 
-Source: the GA reference (client event session.update) and a real session.created; see docs/providers.md.
+Source: the GA reference of the client event session.update (platform.openai.com, "Realtime API").
 """
 
 import copy

@@ -63,3 +63,11 @@ def test_with_it_only_the_padding_is_kept_while_nobody_speaks() -> None:
     hear(ears, silence(10))
     assert ears.audio_ms == pytest.approx(10_000, abs=32)
     assert ears.buffered_ms < 500
+
+
+def test_wide_band_audio_may_be_cut_anywhere() -> None:
+    ears = Ears()
+    ears.turn_detection = None
+    for _ in range(100):
+        list(ears.hear(np.zeros(481, np.int16), 24000))
+    assert ears.buffered_ms == 100 * 481 // 24

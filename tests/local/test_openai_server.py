@@ -320,6 +320,62 @@ def test_manual_turns_are_committed_and_answered_on_request(local: Running) -> N
     assert "It is" in local.run(call())
 
 
+def test_without_create_response_a_turn_ends_with_its_item(local: Running) -> None:
+    async def call() -> list[str]:
+        async with realtime(local.servers) as client:
+            detection = {"type": "server_vad", "create_response": False}
+            await client.configure(audio={"input": {**PCMU, "turn_detection": detection}})
+            await client.hear(turn("What time is it?"))
+            frames = await client.until("conversation.item.done")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.receive(), 0.5)
+            return kinds(frames)
+
+    assert local.run(call())[-1] == "conversation.item.done"
+
+
+def test_a_long_silence_after_an_answer_is_a_turn_if_the_session_wants_it(local: Running) -> None:
+    async def call() -> list[Frame]:
+        async with realtime(local.servers) as client:
+            detection = {"type": "server_vad", "idle_timeout_ms": 5000}
+            await client.configure(audio={"input": {**PCMU, "turn_detection": detection}})
+            await client.send("response.create")
+            await client.until("rate_limits.updated")
+            await client.hear(SILENCE * (SECOND * 6))
+            return await client.until("response.done")
+
+    frames = local.run(call())
+    assert kinds(frames)[:2] == ["input_audio_buffer.timeout_triggered", "input_audio_buffer.committed"]
+    assert frames[0]["audio_end_ms"] - frames[0]["audio_start_ms"] == pytest.approx(5000, abs=100)
+
+
+def test_an_answer_longer_than_its_tokens_is_incomplete(local: Running) -> None:
+    async def call() -> Frame:
+        async with realtime(local.servers) as client:
+            await client.configure(max_output_tokens=3)
+            await client.send("response.create")
+            response: Frame = (await client.until("response.done"))[-1]["response"]
+            return response
+
+    response = local.run(call())
+    assert (response["status"], response["status_details"]["reason"]) == ("incomplete", "max_output_tokens")
+    assert response["usage"]["output_tokens"] == 3
+
+
+def test_a_response_outside_the_conversation_leaves_no_item(local: Running) -> None:
+    async def call() -> tuple[Frame, list[str]]:
+        async with realtime(local.servers) as client:
+            await client.configure()
+            await client.send("response.create", response={"conversation": "none", "metadata": {"for": "test"}})
+            frames = await client.until("response.done")
+            return frames[-1]["response"], kinds(frames)
+
+    response, seen = local.run(call())
+    assert response["conversation_id"] is None
+    assert response["metadata"] == {"for": "test"}
+    assert "conversation.item.added" not in seen
+
+
 def test_five_callers_at_once_are_all_answered_soon(local: Running) -> None:
     async def call() -> float:
         async with realtime(local.servers) as client:
