@@ -1,11 +1,14 @@
 """`--trace`: SIP messages, RTP and RTCP packets and provider frames as they pass, for people."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from sipagent.media import RTCP, TickRecord
 from sipagent.rtp import packet
 from sipagent.sip.flow import Flow
 
+CREDENTIALS = re.compile(r"^((?:proxy-)?authorization)\s*:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
+"""Both headers, folded or not: a digest, with the nonce beside it, can be tried against passwords at leisure."""
 LONGEST_FRAME = 400
 """Characters of a provider's frame that are shown: the rest is audio."""
 
@@ -20,7 +23,7 @@ class Trace:
     def datagram(self, *, sent: bool, flow: Flow, data: bytes, time: float) -> None:
         """Show a SIP message, its credentials masked."""
         if "sip" in self._wanted:
-            text = "\n".join(_masked(line) for line in data.decode("utf-8", "replace").splitlines())
+            text = CREDENTIALS.sub(r"\1: ***", data.decode("utf-8", "replace").replace("\r\n", "\n"))
             self._echo(f"--- {time:.3f} {'to' if sent else 'from'} {flow.remote}\n{text}\n")
 
     def frame(self, *, provider: str, sent: bool, text: str, time: float) -> None:
@@ -50,9 +53,3 @@ class Trace:
         if rtp is not None:
             what += f" seq {rtp.sequence} ts {rtp.timestamp} pt {rtp.payload_type}" + (" marker" if rtp.marker else "")
         self._echo(f"--- {time:.3f} {kind} {way} {peer[0]}:{peer[1]} {what}")
-
-
-def _masked(line: str) -> str:
-    """Hide the response of a digest: with the nonce beside it, it can be tried against passwords at leisure."""
-    name, colon, _ = line.partition(":")
-    return f"{name}: ***" if colon and name.strip().lower() in ("authorization", "proxy-authorization") else line
