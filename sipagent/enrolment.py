@@ -11,17 +11,19 @@ from sipagent.line import Signalling
 from sipagent.sip.admission import Admission
 from sipagent.sip.core import UserAgent
 from sipagent.sip.digest import Credentials
-from sipagent.sip.flow import Address, Flow
+from sipagent.sip.flow import Flow, Transport
 from sipagent.sip.identity import Identity
 from sipagent.sip.outputs import RegistrationEnded, RegistrationRefused, RegistrationSucceeded
 from sipagent.sip.registration import Registration
+from sipagent.sip.targets import Target
 from sipagent.sip.uri import Uri
 
 log = logging.getLogger("sipagent")
 
 RESOLVE_AGAIN = 30.0
 """Seconds after which the name of a registrar that could not be found is tried again."""
-SIP_PORT = 5060
+UNREACHED = {408, 503}
+"""Codes of a registrar that was not there."""
 
 
 class Enrolment:
@@ -34,15 +36,13 @@ class Enrolment:
         signalling: Signalling,
         *,
         admission: Admission,
-        resolve: Callable[[str, int], Awaitable[list[Address]]],
-        flow_to: Callable[[Address], Flow],
+        resolve: Callable[[Uri, Transport | None], Awaitable[list[Target]]],
+        flow_to: Callable[[Target], Flow],
         publish: Callable[[Event], None],
     ) -> None:
         self.account = account
         self.identity = identity_of(account)
         self.registrar = Uri.parse(account.registrar)
-        self.flow: Flow | None = None
-        """The way to the registrar (or the outbound proxy), once it is found."""
         self.registration: Registration | None = None
         self._ended = asyncio.Event()
         self._user_agent = user_agent
@@ -60,6 +60,8 @@ class Enrolment:
                 self._publish(Registered(account=self.account.name, registrar=str(self.registrar), expires=expires))
             case RegistrationRefused():
                 self._fail(output.code, output.reason, output.hint, output.retry_after)
+                if output.code in UNREACHED:
+                    self._search = asyncio.ensure_future(self._look_again(output.registration))
             case RegistrationEnded():
                 self._ended.set()
 
@@ -75,25 +77,45 @@ class Enrolment:
         except TimeoutError:
             log.warning("%s did not confirm that %s is gone", self.registrar.host, self.account.name)
 
+    @property
+    def servers(self) -> list[Flow]:
+        """The ways to the registrar (or the outbound proxy), the one in use first; empty until one is found."""
+        if self.registration is None:
+            return []
+        used = self.registration.flow
+        return [used, *(server for server in self.registration.servers if server != used)]
+
     async def _begin(self) -> None:
-        next_hop = Uri.parse(self.account.outbound_proxy) if self.account.outbound_proxy else self.registrar
-        while self.flow is None:
-            try:
-                addresses = await self._resolve(next_hop.host, next_hop.port or SIP_PORT)
-                self.flow = self._flow_to(addresses[0])
-                for address in addresses:
-                    self._admission.trust_host(address.host)
-            except ConfigurationError as error:
-                self._fail(0, str(error), "", RESOLVE_AGAIN)
-                await asyncio.sleep(RESOLVE_AGAIN)
+        servers = await self._find_servers()
+        while not servers:
+            await asyncio.sleep(RESOLVE_AGAIN)
+            servers = await self._find_servers()
+        first, *others = servers
         self.registration = self._user_agent.register(
             identity=self.identity,
             registrar=self.registrar,
-            flow=self.flow,
+            flow=first,
+            others=others,
             expires=self.account.expires,
             now=self._signalling.now(),
         )
         self._signalling.transmit()
+
+    async def _look_again(self, registration: Registration) -> None:
+        """Ask where the registrar is: it may have moved since."""
+        registration.servers = await self._find_servers() or registration.servers
+
+    async def _find_servers(self) -> list[Flow]:
+        """Return the ways to the next hop; none, and a word about it, where there are none."""
+        next_hop = Uri.parse(self.account.outbound_proxy) if self.account.outbound_proxy else self.registrar
+        try:
+            servers = [self._flow_to(target) for target in await self._resolve(next_hop, self.account.transport)]
+        except ConfigurationError as error:
+            self._fail(0, str(error), "", RESOLVE_AGAIN)
+            return []
+        for server in servers:
+            self._admission.trust_host(server.remote.host)
+        return servers
 
     def _fail(self, code: int, reason: str, hint: str, retry_after: float) -> None:
         self._publish(

@@ -29,7 +29,7 @@ from sipagent.pipelines import render_clips, scenario_of
 from sipagent.sip import outputs as sip
 from sipagent.sip.admission import Admission, Verdict
 from sipagent.sip.core import UserAgent
-from sipagent.sip.flow import Address, Flow
+from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.message import parse
@@ -41,7 +41,6 @@ from sipagent.world import World, real_world
 log = logging.getLogger("sipagent")
 
 PRODUCT = f"sipagent/{version('sipagent')}"
-SIP_PORT = 5060
 ANONYMOUS = "sip:anonymous@anonymous.invalid"
 """Who calls when no account does (RFC 3261 section 8.1.1.3)."""
 PATIENCE = 5.0
@@ -88,6 +87,7 @@ class Softphone:
             ids=self._ids,
             admission=self._admission,
             user_agent=self.configuration.general.user_agent or PRODUCT,
+            has_tcp=Transport.TCP in self.configuration.general.transports,
         )
         self._endpoint = await self._world.open_endpoint(
             self.configuration.general.bind, self._datagram, self._unreachable
@@ -210,9 +210,9 @@ class Softphone:
         Raises ConfigurationError where the way to the target is not known, NoPortFree where no port is left.
         """
         for enrolment in self._enrolments:
-            if enrolment.flow is not None and account in ("", enrolment.account.name):
+            if enrolment.servers and account in ("", enrolment.account.name):
                 uri = _target(target if ":" in target else f"sip:{target}@{enrolment.registrar.host}")
-                return self._switchboard.dial(uri, enrolment.identity, enrolment.flow)
+                return self._switchboard.dial(uri, enrolment.identity, enrolment.servers)
         raise ConfigurationError(f"cannot call {target}: no account is registered that could")
 
     async def call_directly(self, target: str, *, sender: str = ANONYMOUS) -> OutboundCall:
@@ -221,8 +221,9 @@ class Softphone:
         Raises ConfigurationError for what is no such URI or has no address, NoPortFree where no port is left.
         """
         uri = _target(target)
-        addresses = await self._world.resolve(uri.host, uri.port or SIP_PORT)
-        return self._switchboard.dial(uri, Identity(uri=Uri.parse(sender)), self._endpoint.flow_to(addresses[0]))
+        targets = await self._world.resolve(uri, None)
+        servers = [self._endpoint.flow_to(target) for target in targets]
+        return self._switchboard.dial(uri, Identity(uri=Uri.parse(sender)), servers)
 
     # ---- what SIP tells
 

@@ -10,7 +10,7 @@ What one call does or suffers concerns no other.
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,12 +109,13 @@ class Switchboard:
         self._note(session.call_id, "account", {"name": session.account, "contact": contact})
         self._receive_call(session, offer, scenario)
 
-    def dial(self, target: Uri, identity: Identity, flow: Flow) -> OutboundCall:
-        """Ring `target` over `flow`. Raises NoPortFree."""
+    def dial(self, target: Uri, identity: Identity, servers: Sequence[Flow]) -> OutboundCall:
+        """Ring `target` over the first of `servers` that works. Raises NoPortFree."""
+        flow, *others = servers
         media, description = self._open_media(flow, identity.account, "")
         offer = make_offer(description)
         session = self._user_agent.invite(
-            target=target, flow=flow, identity=identity, offer=offer, now=self._driver.now()
+            target=target, flow=flow, others=others, identity=identity, offer=offer, now=self._driver.now()
         )
         active = self._begin(Line(session, media, self._driver, description, offer=offer), media)
         active.outbound = OutboundCall(active.call, active.line)

@@ -1,12 +1,14 @@
 """Everything that the phone has from outside, as one value: sockets, media plane, ids, time.
 
-The real one opens UDP ports and starts the media thread; a test's or a replay's is memory and virtual time.
+The real one opens sockets and starts the media thread; a test's or a replay's is memory and virtual time.
 The phone cannot tell them apart.
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,29 +20,32 @@ from sipagent.media import Leg, MediaEvent
 from sipagent.net.ids import RandomIds
 from sipagent.net.media_thread import MediaThread
 from sipagent.net.ports import PortPool
-from sipagent.net.resolve import Resolver
-from sipagent.net.udp import UdpEndpoint
+from sipagent.net.resolve import Resolver, SystemDns
+from sipagent.net.tls import Certificates
+from sipagent.net.transports import Transports
 from sipagent.net.websocket import WebSocketFrames
 from sipagent.recorder import Recorder
-from sipagent.sip.flow import Address, Flow
+from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.ids import Ids
+from sipagent.sip.targets import Target
+from sipagent.sip.uri import Uri
 
 Receive = Callable[[bytes, Flow], None]
 Unreachable = Callable[[Flow, str], None]
 
 
 class Endpoint(Protocol):
-    """A bound transport for SIP."""
+    """The bound transports of SIP."""
 
     @property
     def local(self) -> Address:
         """What we are bound to; the port is the real one."""
 
-    def flow_to(self, remote: Address) -> Flow:
+    def flow_to(self, target: Target) -> Flow:
         """The flow to a peer, with the address that it can reach us at."""
 
     def send(self, data: bytes, flow: Flow) -> None:
-        """Send one datagram; a failure is the transport's to report, never an exception."""
+        """Send one message; a failure is the transport's to report, never an exception."""
 
     def close(self) -> None:
         """Give the port back."""
@@ -79,9 +84,12 @@ class World:
 
     ids: Ids
     open_endpoint: Callable[[Address, Receive, Unreachable], Awaitable[Endpoint]]
-    """Bind SIP, and call back with every datagram, and with every peer that the network says is not there."""
-    resolve: Callable[[str, int], Awaitable[list[Address]]]
-    """Addresses of a host, the best first. Raises ConfigurationError when there are none."""
+    """Bind SIP, and call back with every message, and with every peer that the network says is not there."""
+    resolve: Callable[[Uri, Transport | None], Awaitable[list[Target]]]
+    """Where requests to a URI go, the best first, over the given transport unless the URI names one.
+
+    Raises ConfigurationError when there is nothing.
+    """
     media: MediaPlane
     open_socket: Callable[[str], FrameSocket]
     """An unopened socket for the provider of this name."""
@@ -92,13 +100,15 @@ class World:
 
 
 def real_world(configuration: Configuration) -> World:
-    """Return the world of this machine: UDP, the media thread, WebSockets, random ids."""
-    general = configuration.general
+    """Return the world of this machine: its network, the media thread, WebSockets, random ids."""
+    general, tls = configuration.general, configuration.tls
+    certificates = Certificates(certificate=tls.certificate, key=tls.key, ca=tls.ca, verify=tls.verify)
+    family = socket.AF_INET6 if ":" in general.bind.host else socket.AF_INET
     ports = PortPool(general.rtp_ports.first, general.rtp_ports.last, general.bind.host)
     return World(
         ids=RandomIds(),
-        open_endpoint=UdpEndpoint.open,
-        resolve=Resolver(),
+        open_endpoint=partial(Transports.open, transports=general.transports, certificates=certificates),
+        resolve=Resolver(SystemDns(family), transports=general.transports),
         media=MediaThread(ports, rtp_timeout=general.rtp_timeout),
         open_socket=WebSocketFrames,
     )

@@ -69,6 +69,8 @@ class BundleWriter:
             self._write(self._left, golden.sip_sent(data, flow.remote, time))
         else:
             where = {"pcap": self._packets, "local": str(flow.local), "remote": str(flow.remote)}
+            if flow.transport.reliable:  # the packet itself is one of UDP whatever it came by
+                where |= {"transport": flow.transport.value, "connection": flow.connection}
             self._packet(flow.remote, flow.local, data, time)
             self._write(self._came, Record(time=time, kind="sip", data=where))
         self._flush_when_due()

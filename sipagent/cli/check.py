@@ -12,7 +12,7 @@ from sipagent.config.limits import require_available, unavailable
 from sipagent.errors import ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
 from sipagent.phone import Softphone
-from sipagent.sip.flow import Address
+from sipagent.sip.flow import Address, Transport
 
 PATIENCE = 40.0
 """Seconds to wait for a registrar: a little more than SIP itself waits (RFC 3261, timer F)."""
@@ -36,7 +36,7 @@ def description(configuration: Configuration) -> list[str]:
     calls = min(general.rtp_ports.calls, general.max_calls)
     lines = [
         f"configuration  {configuration.file or 'none found; defaults'}",
-        f"listens        {general.bind} (udp)",
+        f"listens        {listeners(configuration)}",
         f"calls          {calls} at the same time: rtp_ports = {general.rtp_ports} carries {general.rtp_ports.calls},"
         f" max_calls = {general.max_calls}",
     ]
@@ -48,6 +48,16 @@ def description(configuration: Configuration) -> list[str]:
         needs = ", ".join(PROVIDERS[agent.pipeline]) or "nothing"
         lines.append(f"agent          {name or '(default)'}: {agent.pipeline.value}, needs {needs}")
     return [*lines, *(f"note           {sentence}" for sentence in unavailable(configuration))]
+
+
+def listeners(configuration: Configuration) -> str:
+    """Say where SIP is bound: TLS one port above the others, and only with a certificate."""
+    general = configuration.general
+    plain = [transport.value.lower() for transport in general.transports if transport is not Transport.TLS]
+    bound = [f"{general.bind} ({', '.join(plain)})"] if plain else []
+    if Transport.TLS in general.transports and configuration.tls.certificate is not None:
+        bound.append(f"{Address(general.bind.host, general.bind.port + 1)} (tls)")
+    return ", ".join(bound) or "nowhere"
 
 
 async def _register_once(configuration: Configuration) -> int:

@@ -154,10 +154,12 @@ def _configured(configuration: Configuration, bind: Address, out: Path) -> Confi
 def _free_port(host: str) -> int:
     """Return 5060, or the next port above that nobody has."""
     for port in range(FIRST_PORT, FIRST_PORT + 100, 2):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as asyncio does when it listens
             try:
-                probe.bind((host, port))
+                udp.bind((host, port))
+                tcp.bind((host, port))
             except OSError:
                 continue
             return port
-    raise ConfigurationError(f"no UDP port from {FIRST_PORT} to {FIRST_PORT + 98} is free")
+    raise ConfigurationError(f"no port from {FIRST_PORT} to {FIRST_PORT + 98} is free")

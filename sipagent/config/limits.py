@@ -1,4 +1,4 @@
-"""What a configuration may ask for and this version does not do yet.
+"""What a configuration may ask for and this version does not do yet, or should not be asked.
 
 `unavailable` is for reading: calls go on, in the way it says. `require_available` refuses to start.
 """
@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 
 from sipagent.config.configuration import Configuration
-from sipagent.config.options import Account, AgentSection, General, Tls, Trunk
+from sipagent.config.options import Account, AgentSection, General, Trunk
 from sipagent.config.values import (
     Codec,
     Codecs,
@@ -21,15 +21,15 @@ from sipagent.config.values import (
 )
 from sipagent.errors import ConfigurationError
 from sipagent.sip.flow import Transport
+from sipagent.sip.uri import Uri
 
 CODECS = {Codec.ULAW, Codec.ALAW}
-TRANSPORTS = {Transport.UDP}
 PIPELINES = {Pipeline.HALF_CASCADE, Pipeline.ECHO}
 
 
 def unavailable(configuration: Configuration) -> list[str]:
     """Return a sentence for each thing asked for that this version leaves out, with what happens instead."""
-    notes = [*_of_general(configuration.general)]
+    notes = [*_of_general(configuration.general), *_of_tls(configuration)]
     for title, line in _lines(configuration):
         notes += _of_line(title, line)
         notes += _of_trunk(title, line) if isinstance(line, Trunk) else ()
@@ -50,10 +50,6 @@ def _lines(configuration: Configuration) -> Iterator[tuple[str, Account | Trunk]
 
 def _of_general(general: General) -> Iterator[str]:
     yield from _left_out_codecs("[general]", general.codecs, General().codecs)
-    if general.transports != General().transports:
-        for transport in general.transports:
-            if transport not in TRANSPORTS:
-                yield f"[general] transports: {transport.value.lower()} is not built yet; only udp listens"
     if general.stun_server:
         yield "[general] stun_server is not asked yet; write your public address as external_address"
     if general.nat is Nat.STRICT:
@@ -62,6 +58,15 @@ def _of_general(general: General) -> Iterator[str]:
         yield "[general] rtp = shared is not built yet; every call has a port of its own"
     if general.unknown_callers is UnknownCallers.DIGEST:
         yield "[general] unknown_callers = digest is not built yet; unknown callers are dropped"
+
+
+def _of_tls(configuration: Configuration) -> Iterator[str]:
+    transports = configuration.general.transports
+    asked_for = transports != General().transports and Transport.TLS in transports
+    if asked_for and configuration.tls.certificate is None:
+        yield "[general] transports: tls listens only with a certificate in [tls]; our own connections need none"
+    if not configuration.tls.verify:
+        yield "[tls] verify = no: whoever answers in a server's place is believed"
 
 
 def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
@@ -82,8 +87,6 @@ def _of_trunk(title: str, trunk: Trunk) -> Iterator[str]:
 
 
 def _of_the_rest(configuration: Configuration) -> Iterator[str]:
-    if configuration.tls != Tls():
-        yield "[tls] is not built yet; its files are not read"
     if configuration.transfer.targets:
         yield "[transfer] is not built yet; calls stay where they are"
     if configuration.record.calls is Recording.OGG:
@@ -106,24 +109,28 @@ def _left_out_codecs(title: str, codecs: Codecs, default: Codecs) -> Iterator[st
 
 
 def _impossible(configuration: Configuration) -> Iterator[str]:
-    if not TRANSPORTS & set(configuration.general.transports):
-        yield "[general] transports: this version speaks SIP over udp only; add udp"
     if not CODECS & set(configuration.general.codecs):
         yield "[general] codecs: this version speaks ulaw and alaw only; add one of them"
     for title, line in _lines(configuration):
         yield from _impossible_on_line(title, line)
+        if Transport.UDP not in configuration.general.transports and isinstance(line, Account):
+            yield from _impossible_by_udp(title, line)
     for agent in configuration.agents.values():
         if agent.pipeline not in PIPELINES:
             yield f"{_title(agent)} pipeline = {agent.pipeline.value} is not built yet; write half-cascade or echo"
 
 
 def _impossible_on_line(title: str, line: Account | Trunk) -> Iterator[str]:
-    if line.transport not in TRANSPORTS:
-        yield f"{title} transport = {line.transport.value.lower()} is not built yet; write udp"
     if line.srtp is Srtp.REQUIRE:
         yield f"{title} srtp = require is not built yet: speech would be in the clear; write off if it may"
     if line.codecs and not CODECS & set(line.codecs):
         yield f"{title} codecs: this version speaks ulaw and alaw only; add one of them"
+
+
+def _impossible_by_udp(title: str, account: Account) -> Iterator[str]:
+    next_hop = Uri.parse(account.outbound_proxy or account.registrar)
+    if account.transport is Transport.UDP and next_hop.scheme == "sip" and "transport" not in next_hop.parameters:
+        yield f"{title} transport = udp, and [general] transports has no udp; add it, or write tcp or tls"
 
 
 def _title(agent: AgentSection) -> str:

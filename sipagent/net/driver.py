@@ -19,7 +19,7 @@ class ProtocolMachine(Protocol):
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None: ...
 
-    def transport_failed(self, flow: Flow, now: float) -> None: ...
+    def transport_failed(self, flow: Flow, now: float, why: str) -> None: ...
 
     def handle_timer(self, now: float) -> None: ...
 
@@ -62,8 +62,8 @@ class SipDriver:
         self.transmit()
 
     def unreachable(self, flow: Flow, reason: str) -> None:
-        """Take the network's word that the peer is not there (RFC 3261 section 18.4)."""
-        self._user_agent.transport_failed(flow, self.now())
+        """Take the network's word that the peer is not there, or its connection gone (RFC 3261 section 18.4)."""
+        self._user_agent.transport_failed(flow, self.now(), reason)
         self.transmit()
 
     def transmit(self) -> None:

@@ -11,11 +11,10 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Self
 
 from sipagent.errors import ConfigurationError
-from sipagent.net.nat import local_address_towards
+from sipagent.net.routes import Routes
 from sipagent.sip.flow import Address, Flow, Transport
 
 IP_PKTINFO = 8
@@ -28,9 +27,6 @@ LARGEST_DATAGRAM = 65535
 RECEIVE_BUFFER = 1 << 20
 DATAGRAMS_PER_WAKE = 64
 """Read at most so many before other work gets its turn."""
-ROUTE_LIFETIME = 10.0
-"""Seconds after which the routing table is asked anew: laptops move."""
-ROUTES_KEPT = 1024
 
 Receive = Callable[[bytes, Flow], None]
 Unreachable = Callable[[Flow, str], None]
@@ -48,10 +44,9 @@ class UdpEndpoint:
         self._receive = receive
         self._unreachable = unreachable
         self._loop = asyncio.get_running_loop()
-        self._routes: dict[str, tuple[float, str | None]] = {}
         self.local = Address(*bound.getsockname()[:2])
         """What we are bound to; the port is the real one."""
-        self._is_wildcard = ip_address(self.local.host).is_unspecified
+        self._routes = Routes(self.local, self._loop.time)
         self._loop.add_reader(bound, self._readable)
 
     @classmethod
@@ -70,12 +65,12 @@ class UdpEndpoint:
             bound.bind((bind.host, bind.port))
         except OSError as error:
             bound.close()
-            raise ConfigurationError(_cannot_listen(bind, error)) from error
+            raise ConfigurationError(cannot_listen(bind, Transport.UDP, error)) from error
         return cls(bound, receive, unreachable)
 
     def flow_to(self, remote: Address) -> Flow:
         """Return the flow to a peer, with the address that our packets to it leave from."""
-        return self._flow(remote, self._route_to(remote.host) if self._is_wildcard else None)
+        return self._flow(remote, "")
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one datagram from `flow.local` to `flow.remote`; what fails is told to `unreachable`."""
@@ -102,7 +97,7 @@ class UdpEndpoint:
 
     def _transmit(self, data: bytes, flow: Flow) -> None:
         to = (flow.remote.host, flow.remote.port)
-        if self._is_wildcard and self._socket.family == socket.AF_INET:
+        if self._routes.is_wildcard and self._socket.family == socket.AF_INET:
             source = PACKET_INFO.pack(0, socket.inet_aton(flow.local.host), bytes(4))
             self._socket.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, source)], 0, to)
         else:
@@ -119,8 +114,7 @@ class UdpEndpoint:
             except OSError:
                 self._read_icmp()
                 continue
-            remote = Address(*source[:2])
-            self._receive(data, self._flow(remote, _destination(ancillary) or self._route_to(remote.host)))
+            self._receive(data, self._flow(Address(*source[:2]), _destination(ancillary)))
 
     def _read_icmp(self) -> None:
         """Read the kernel's queue of datagrams that were sent back to us, to its end."""
@@ -131,27 +125,19 @@ class UdpEndpoint:
                 return
             self._unreachable(self.flow_to(Address(*to[:2])), _reason(ancillary))
 
-    def _flow(self, remote: Address, host: str | None) -> Flow:
-        local = Address(host, self.local.port) if host and self._is_wildcard else self.local
+    def _flow(self, remote: Address, called: str) -> Flow:
+        """The flow of a peer that `called` this address of ours; empty where nobody has called."""
+        told = called and self._routes.is_wildcard
+        local = Address(called, self.local.port) if told else self._routes.local_towards(remote.host)
         return Flow(transport=Transport.UDP, local=local, remote=remote)
 
-    def _route_to(self, host: str) -> str | None:
-        now = self._loop.time()
-        expires, local = self._routes.get(host, (0.0, None))
-        if now >= expires:
-            if len(self._routes) >= ROUTES_KEPT:
-                self._routes.clear()
-            local = local_address_towards(host)
-            self._routes[host] = (now + ROUTE_LIFETIME, local)
-        return local
 
-
-def _destination(ancillary: list[tuple[int, int, bytes]]) -> str | None:
-    """Return which of our addresses a datagram was sent to, as the kernel tells it."""
+def _destination(ancillary: list[tuple[int, int, bytes]]) -> str:
+    """Return which of our addresses a datagram was sent to, as the kernel tells it; empty if it does not."""
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
             return socket.inet_ntoa(PACKET_INFO.unpack_from(data)[1])
-    return None
+    return ""
 
 
 def _reason(ancillary: list[tuple[int, int, bytes]]) -> str:
@@ -162,11 +148,12 @@ def _reason(ancillary: list[tuple[int, int, bytes]]) -> str:
     return "unreachable"
 
 
-def _cannot_listen(bind: Address, error: OSError) -> str:
+def cannot_listen(bind: Address, transport: Transport, error: OSError) -> str:
+    """Return why an address cannot be had, and what to write instead."""
     if error.errno == errno.EADDRINUSE:
         cure = f"another program (a PBX, a softphone) has it; write bind = {bind.host}:{bind.port + 10} in [general]"
     elif error.errno == errno.EADDRNOTAVAIL:
         cure = "it is no address of this machine; write bind = 0.0.0.0:5060 in [general]"
     else:
         cure = "write another address as bind in [general]"
-    return f"cannot listen on {bind} (udp): {error.strerror}: {cure}"
+    return f"cannot listen on {bind} ({transport.value.lower()}): {os.strerror(error.errno or 0)}: {cure}"

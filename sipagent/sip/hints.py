@@ -23,7 +23,7 @@ def likely_cause(code: int, response: Response | None, identity: Identity, flow:
     `why` is what the network said of a connection that was not to be had.
     """
     if response is None:
-        return f"{flow.remote} ({flow.transport.value}): {why}" if why else _silence(code, flow)
+        return _silence(code, flow, why)
     if code in (401, 407):
         return _wrong_credentials(response, identity)
     if code == 408:
@@ -33,7 +33,9 @@ def likely_cause(code: int, response: Response | None, identity: Identity, flow:
     return _BY_CODE.get(code, "")
 
 
-def _silence(code: int, flow: Flow) -> str:
+def _silence(code: int, flow: Flow, why: str) -> str:
+    if code == 503 and flow.transport.reliable and why:
+        return f"no connection to {flow.remote} over {flow.transport.value}: {why}"
     if code == 503:
         return f"nothing can be sent to {flow.remote}: no route, or the port is closed"
     return f"nothing answers at {flow.remote} over {flow.transport.value}: wrong address, or a firewall in between"

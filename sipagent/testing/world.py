@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from sipagent.agent.interfaces import FrameSocket
 from sipagent.errors import ConfigurationError
 from sipagent.sip.flow import Address, Flow, Transport
+from sipagent.sip.targets import Target
+from sipagent.sip.uri import Uri
 from sipagent.testing.media import TickedMedia
 from sipagent.testing.network import Network
 from sipagent.world import Receive, Unreachable, World
@@ -42,9 +44,9 @@ class MemoryEndpoint:
         """The bound address."""
         return Address(*self._endpoint.address)
 
-    def flow_to(self, remote: Address) -> Flow:
-        """The flow to a peer."""
-        return Flow(transport=Transport.UDP, local=self.local, remote=remote)
+    def flow_to(self, target: Target) -> Flow:
+        """The flow to a peer: whatever its transport, a network in memory carries datagrams."""
+        return self._flow(target.address)
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one datagram."""
@@ -55,10 +57,13 @@ class MemoryEndpoint:
         self._endpoint.close()
 
     def _refuse(self, destination: tuple[str, int]) -> None:
-        self._unreachable(self.flow_to(Address(*destination)), "connection refused")
+        self._unreachable(self._flow(Address(*destination)), "connection refused")
 
     def _take(self, data: bytes, source: tuple[str, int]) -> None:
-        self._receive(data, self.flow_to(Address(*source)))
+        self._receive(data, self._flow(Address(*source)))
+
+    def _flow(self, remote: Address) -> Flow:
+        return Flow(transport=Transport.UDP, local=self.local, remote=remote)
 
 
 def world_in_memory(
@@ -73,8 +78,8 @@ def world_in_memory(
     async def open_endpoint(address: Address, receive: Receive, unreachable: Unreachable) -> MemoryEndpoint:
         return MemoryEndpoint(network, Address(host, address.port), receive, unreachable)
 
-    async def resolve(name: str, port: int) -> list[Address]:
-        return [Address(name, port)]
+    async def resolve(uri: Uri, preferred: Transport | None) -> list[Target]:
+        return [Target(transport=Transport.UDP, address=Address(uri.host, uri.port or 5060))]
 
     def open_socket(name: str) -> FrameSocket:
         if name not in made:

@@ -21,7 +21,10 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
             "[general]\ncodecs = ulaw,g722",
             "[general] codecs: g722 is not built yet and is neither offered nor accepted",
         ),
-        ("[general]\ntransports = udp,tcp", "[general] transports: tcp is not built yet; only udp listens"),
+        (
+            "[general]\ntransports = udp,tls",
+            "[general] transports: tls listens only with a certificate in [tls]; our own connections need none",
+        ),
         ("[general]\nnat = strict", "[general] nat = strict is not built yet; nat = auto is in force"),
         ("[general]\nrtp = shared", "[general] rtp = shared is not built yet; every call has a port of its own"),
         (
@@ -50,7 +53,7 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
             "[trunk t]\nhost = t.example.com",
             "[trunk t] host, username and caller_id are not built yet; nothing is dialled by this trunk",
         ),
-        ("[tls]\nverify = no", "[tls] is not built yet; its files are not read"),
+        ("[tls]\nverify = no", "[tls] verify = no: whoever answers in a server's place is believed"),
         ("[transfer]\nreception = 1000", "[transfer] is not built yet; calls stay where they are"),
         ("[record]\ncalls = ogg", "[record] calls = ogg is not built yet; calls are recorded as WAV"),
         ("[record]\nannounce = x", "[record] announce is not built yet; put the announcement into the greeting"),
@@ -70,9 +73,11 @@ def test_what_is_left_out_is_said_with_what_happens_instead(text: str, note: str
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        ("[general]\ntransports = tls", "[general] transports: this version speaks SIP over udp only; add udp"),
         ("[general]\ncodecs = opus", "[general] codecs: this version speaks ulaw and alaw only; add one of them"),
-        (f"{OFFICE}transport = tls", "[account office] transport = tls is not built yet; write udp"),
+        (
+            f"[general]\ntransports = tcp\n{OFFICE}transport = udp",
+            "[account office] transport = udp, and [general] transports has no udp; add it, or write tcp or tls",
+        ),
         (
             f"{OFFICE}srtp = require",
             "[account office] srtp = require is not built yet: speech would be in the clear; write off if it may",

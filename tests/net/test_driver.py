@@ -32,8 +32,8 @@ class Machine:
         self.ready.append(EVENT)
         self.say(b"after the event of " + data)
 
-    def transport_failed(self, flow: Flow, now: float) -> None:
-        self.told.append(("failed", now))
+    def transport_failed(self, flow: Flow, now: float, why: str) -> None:
+        self.told.append((why, now))
 
     def handle_timer(self, now: float) -> None:
         self.told.append(("timer", now))
@@ -133,7 +133,7 @@ def test_a_peer_that_is_not_there_is_told_to_the_machine_with_the_time() -> None
         machine, _, driver = started()
         await asyncio.sleep(2)
         driver.unreachable(FLOW, "Connection refused")
-        assert machine.told == [("failed", 2.0)]
+        assert machine.told == [("Connection refused", 2.0)]
 
     run(main())
 

@@ -160,7 +160,7 @@ def test_why_there_is_no_connection_is_told() -> None:
     line.registers()
     refused = line.told[-1]
     assert isinstance(refused, RegistrationRefused)
-    assert refused.hint == "127.0.0.2:5060 (TLS): its certificate is self-signed"
+    assert refused.hint == "no connection to 127.0.0.2:5060 over TLS: its certificate is self-signed"
 
 
 # ---- several registrars

@@ -8,6 +8,7 @@ from sipagent.capture.bundle import Capture
 from sipagent.capture.pcap import Datagram
 from sipagent.errors import CaptureError
 from sipagent.sip.flow import Address, Flow, Transport
+from sipagent.sip.targets import Target, asked_transport
 from sipagent.sip.uri import Uri, split_host_port
 from sipagent.world import Receive, Unreachable
 
@@ -31,22 +32,27 @@ class PlayedEndpoint:
         self._receive = receive
         return self
 
-    async def resolve(self, host: str, port: int) -> list[Address]:
+    async def resolve(self, uri: Uri, preferred: Transport | None) -> list[Target]:
         """As `World.resolve`: the peer of the call is whoever is looked for."""
-        return [self._remote]
+        return [Target(transport=asked_transport(uri, preferred) or Transport.UDP, address=self._remote)]
 
     def play(self, datagram: Datagram, data: Mapping[str, Any]) -> None:
         """Let a datagram arrive."""
-        flow = Flow(transport=Transport.UDP, local=_address(data["local"]), remote=_address(data["remote"]))
+        flow = Flow(
+            transport=Transport(data.get("transport", Transport.UDP.value)),
+            local=_address(data["local"]),
+            remote=_address(data["remote"]),
+            connection=data.get("connection", 0),
+        )
         self._receive(datagram.data, flow)
 
     @property
     def local(self) -> Address:
         return self._local
 
-    def flow_to(self, remote: Address) -> Flow:
+    def flow_to(self, target: Target) -> Flow:
         """As `Endpoint.flow_to`: what we register is what we were called by."""
-        return Flow(transport=Transport.UDP, local=self._contact or self._local, remote=remote)
+        return Flow(transport=target.transport, local=self._contact or self._local, remote=target.address)
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send into the void; only the registrar answers, and what it was asked is granted."""
