@@ -7,6 +7,7 @@ The driver round it (`net.media_thread`, `testing.media`, a replay) has the cloc
 """
 
 from sipagent.media.commands import (
+    Bridge,
     Clear,
     CloseLeg,
     Command,
@@ -45,6 +46,7 @@ __all__ = [
     "RTCP",
     "RTP",
     "Arrival",
+    "Bridge",
     "Clear",
     "CloseLeg",
     "Command",

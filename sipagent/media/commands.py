@@ -90,10 +90,21 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """Send what the peer of `leg` says to the peer of `other`, in place of comfort noise; None: no longer.
+
+    While it does, `leg` leaves no `UplinkBlock`. Key presses are not passed on.
+    """
+
+    leg: int
+    other: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseLeg:
     """Say BYE by RTCP and end the leg; answered by `LegClosed`, the last event of the leg."""
 
     leg: int
 
 
-Command = OpenLeg | SetMedia | Speak | Clear | SendDigit | Record | CloseLeg
+Command = OpenLeg | SetMedia | Speak | Clear | SendDigit | Record | Bridge | CloseLeg

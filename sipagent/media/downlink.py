@@ -1,7 +1,8 @@
-"""What a leg sends: one packet every 20 ms, of speech, of a key press, or of comfort noise.
+"""What a leg sends: one packet every 20 ms, of speech, of a key press, of another leg's audio, or of comfort noise.
 
 speak ──► Playout ─┐
 press ──► Keypad ──┼─► RtpSession ─► datagram        and a ring: sequence number ─► position in the speech
+other leg ─────────┤
 comfort noise ─────┘
 """
 
@@ -17,6 +18,8 @@ from sipagent.rtp.session import RtpSession
 
 MOST_AT_ONCE = 3
 """Frames that a late tick sends back to back; any receiver's jitter buffer has room for them."""
+_MOST_RELAYED = 2 * g711.FRAME
+"""Samples of another leg that may wait: more would stay late for good, so all but the newest frame is left out."""
 _RING = 2048
 """Packets (40 s) that the peer's reports can still confirm."""
 
@@ -39,6 +42,7 @@ class Downlink:
         self._session = session
         self._playout = Playout()
         self._keypad = Keypad(session)
+        self._relayed = b""
         self._speeches = 0
         self._marker = True
         self._positions = [0] * _RING
@@ -49,6 +53,7 @@ class Downlink:
     def set_media(self, settings: StreamSettings) -> None:
         """Send so from now on; speech that waits is transcoded."""
         self._playout.transcode(self._encoding, settings.encoding)
+        self._relayed = g711.transcode(self._relayed, self._encoding, settings.encoding)
         self.settings = settings
 
     def speak(self, command: Speak) -> None:
@@ -59,6 +64,12 @@ class Downlink:
     def press(self, command: SendDigit) -> None:
         """Queue a key press behind the speech that waits."""
         self._keypad.press(command, self._playout.given)
+
+    def relay(self, audio: bytes, encoding: str) -> None:
+        """Take what another leg has just heard: it leaves in the next tick, where we have nothing to say ourselves."""
+        self._relayed += g711.transcode(audio, encoding, self._encoding)
+        if len(self._relayed) > _MOST_RELAYED:
+            self._relayed = self._relayed[-g711.FRAME :]
 
     def clear(self) -> None:
         """Drop the speech that waits, and say what became of it."""
@@ -104,7 +115,7 @@ class Downlink:
         self._marker = True
 
     def _send_frame(self, tick: int, settings: StreamSettings) -> Packet:
-        audio, speech = noise(tick, settings.encoding), None
+        audio, speech = self._take_relayed() or noise(tick, settings.encoding), None
         datagram = self._keypad.send(self._playout.sent_until, settings)
         if datagram is None:
             speech = self._playout.pop(audio)
@@ -114,6 +125,10 @@ class Downlink:
         self._positions[(self._session.next_sequence - 1) % _RING] = self._playout.sent_until
         self._tell(drained=speech is not None and not self._playout)
         return Packet(datagram, audio)
+
+    def _take_relayed(self) -> bytes:
+        frame, self._relayed = self._relayed[: g711.FRAME], self._relayed[g711.FRAME :]
+        return frame
 
     def _tell(self, *, drained: bool) -> None:
         """Say which marks the frame took with it, and whether it was the last of the speech."""

@@ -66,6 +66,7 @@ class Media:
             by_leg[arrival.leg].append(arrival)
         for stream in tuple(self._streams.values()):
             self._run(stream, stream.receive, by_leg[stream.leg], tick, now)
+            self._relay(stream)
             self._events += self._run(stream, stream.take_events, tick, now) or ()
             if stream.closing:
                 self._streams.pop(stream.leg, None)
@@ -81,6 +82,12 @@ class Media:
         if missed > 0:
             self.ticks_missed += missed
             self._events.append(MediaLate(ticks=missed))
+
+    def _relay(self, stream: Stream) -> None:
+        """Give what a leg has just played to the one that it is bridged to."""
+        other = self._streams.get(stream.bridged_to) if stream.bridged_to is not None else None
+        if other is not None:
+            self._run(other, other.relay, stream)
 
     def _run(self, stream: Stream, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Do one leg's step. If it raises, that leg ends, and the others never notice."""

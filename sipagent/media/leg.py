@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sipagent.audio.g711 import PCMU
-from sipagent.media.commands import Clear, CloseLeg, Command, Record, SendDigit, SetMedia, Speak, StreamSettings
+from sipagent.media.commands import Bridge, Clear, CloseLeg, Command, Record, SendDigit, SetMedia, Speak, StreamSettings
 from sipagent.media.events import Drained, MarkPassed, MediaEvent, SpeechCleared
 from sipagent.rtp.digits import DigitSender
 
@@ -91,6 +91,10 @@ class Leg:
     def record(self) -> None:
         """Ask for `Tape` events from now on."""
         self._submit(Record(leg=self.leg))
+
+    def bridge(self, other: "Leg | None") -> None:
+        """Send what the peer says to the peer of `other`, and no longer to the loop; None: as before."""
+        self._submit(Bridge(leg=self.leg, other=other.leg if other is not None else None))
 
     def close(self) -> None:
         """Stop sending and give the ports back; idempotent. Events still come, up to `LegClosed`."""

@@ -1,6 +1,7 @@
 """One leg inside the engine: its RTP session, its two halves, and what is kept of them."""
 
 from sipagent.media.commands import (
+    Bridge,
     Clear,
     CloseLeg,
     Command,
@@ -39,6 +40,10 @@ class Stream:
     def __init__(self, opened: OpenLeg, now: float) -> None:
         self.leg = opened.leg
         self.closing = False
+        self.bridged_to: int | None = None
+        """The leg whose peer hears ours."""
+        self.played = b""
+        """What was played in the last tick."""
         self._opened = opened
         self._session = RtpSession(
             ssrc=opened.ssrc,
@@ -61,6 +66,11 @@ class Stream:
         self._departures: list[Departure] = []
         self._arrivals: list[Arrival] = []
 
+    @property
+    def encoding(self) -> str | None:
+        """What is played; None while there are no settings."""
+        return self._settings.encoding if self._settings is not None else None
+
     # ---- the four steps of a tick
 
     def apply(self, command: Command, now: float) -> None:
@@ -77,6 +87,9 @@ class Stream:
                 self._downlink.clear()
             case SendDigit():
                 self._downlink.press(command)
+            case Bridge(other=other):
+                self.bridged_to = other
+                self._uplink.tell_loop(other is None)
             case Record():
                 self._tape = self._tape or TapeWriter(self.leg)
             case CloseLeg():
@@ -106,8 +119,14 @@ class Stream:
             played += self._uplink.play(tick - behind, moment)
         self._take(waiting)
         played += self._uplink.play(tick, now)
+        self.played = played
         if self._tape is not None and self._settings is not None:
             self._tape.add(played, self._sent, self._settings.encoding)
+
+    def relay(self, other: "Stream") -> None:
+        """Take what another leg has just played."""
+        if other.encoding is not None:
+            self._downlink.relay(other.played, other.encoding)
 
     def take_events(self, tick: int, now: float) -> list[MediaEvent]:
         """Return what the loop must know of this tick. The trace of it comes first: the rest may cause things."""

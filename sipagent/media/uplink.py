@@ -42,6 +42,7 @@ class Uplink:
         self._block_voiced = False
         self._heard_at = now
         self._timed_out = False
+        self._tells = True
 
     @property
     def destination(self) -> HostPort | None:
@@ -67,6 +68,12 @@ class Uplink:
             self._heard_at, self._timed_out = now, False
         self._payload_types = settings.receive_event_payload_types | frozenset(settings.receive_payload_types)
         self._latch.rearm((settings.remote_host, settings.remote_port))
+
+    def tell_loop(self, tells: bool) -> None:
+        """Leave blocks for the loop, or none, from now on."""
+        if self.settings is not None:
+            self._flush(self.settings.encoding)
+        self._tells = tells
 
     def receive(self, source: HostPort, datagram: bytes, arrival: float) -> None:
         """Take a datagram from the RTP socket; whatever is wrong with it is counted, and no more."""
@@ -96,6 +103,8 @@ class Uplink:
         audio = self._next(tick, now, settings.encoding)
         if not settings.receives:
             return noise(tick, settings.encoding)
+        if not self._tells:
+            return audio
         self._block += audio
         self._block_voiced |= self._meter.hear(audio, settings.encoding)
         if len(self._block) >= self._block_size:
