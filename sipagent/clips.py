@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import cache
 
 from sipagent.agent.clips import Clips
-from sipagent.agent.interfaces import Listener, Mouth, Source
+from sipagent.agent.interfaces import Listener, Mouth, Source, SpeechState
 from sipagent.audio import g711
 from sipagent.errors import SipagentError
 from sipagent.local.clips import AGENT, load
@@ -48,8 +48,10 @@ def of_note(data: Mapping[str, str]) -> Clips:
 async def _render(voice: Mouth, text: str) -> bytes:
     tape = _Tape()
     voice.send_media_to(tape)
-    if not await voice.say(text):
-        raise SipagentError("the voice said nothing")
+    speech = voice.say(text)
+    await speech
+    if speech.state is not SpeechState.FINISHED or not tape.audio:
+        raise SipagentError(f"the voice did not say {text!r} to its end")
     return bytes(tape.audio)
 
 

@@ -11,6 +11,9 @@ from sipagent.config import Account, Configuration
 from sipagent.events import Event, Stamped
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
+from sipagent.sip.flow import Transport
+from sipagent.sip.targets import Target
+from sipagent.sip.uri import Uri
 from sipagent.tap import Tap
 from sipagent.testing.clock import run
 from sipagent.testing.media import TickedMedia
@@ -22,6 +25,7 @@ TRANSACTIONS_END = 40.0
 """Seconds after which no SIP timer is left (RFC 3261 section 17: 64*T1 and some)."""
 
 E = TypeVar("E", bound=Event)
+Resolve = Callable[[Uri, Transport | None], Awaitable[list[Target]]]
 
 
 class Exchange:
@@ -42,6 +46,7 @@ class Exchange:
         handset_type: type[Handset] = Handset,
         serves: bool | None = None,
         tap: Callable[[str], Tap] | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
         self.network = Network()
         self.put_away_at = 0.0
@@ -52,6 +57,7 @@ class Exchange:
         self._serves = scenario is not None if serves is None else serves
         self._handset_type = handset_type
         self._tap = tap
+        self._resolve = resolve
         self._accounts = accounts
         self._configuration = configuration
         self._sockets = sockets
@@ -67,6 +73,7 @@ class Exchange:
         self.handset = self._handset_type(self.network)
         media = TickedMedia(self.network, ports=self._ports, rtp_timeout=self._rtp_timeout)
         world = replace(world_in_memory(self.network, PHONE, sockets=self._sockets), media=media)
+        world = replace(world, resolve=self._resolve or world.resolve)
         async with Softphone(
             *self._accounts, configuration=self._configuration, world=world, tap=self._tap
         ) as self.phone:
