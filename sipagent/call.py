@@ -203,6 +203,10 @@ class Call:
             self._source.clear()
         self._stream.publish(event)
 
+    async def handled(self, patience: float) -> None:
+        """Wait until no handler runs any more; after `patience` seconds cancel those that do."""
+        await self._stream.handled(patience)
+
     # ---- what the phone tells, as it comes from the wire
 
     def take_audio(self, audio: bytes, encoding: str, *, voiced: bool) -> None:

@@ -26,7 +26,8 @@ async def perform(scenario: Scenario, incoming: InboundCall, call: Call, apology
     """Run `scenario` to its end, and end the call with it.
 
     What it, or a handler of its, raises is logged once, with the call; before the answer the caller gets 480, after it
-    the apology (PCMU) and BYE. A scenario still running when the call is over has GRACE seconds, then it is cancelled.
+    the apology (PCMU) and BYE. A scenario still running when the call is over has GRACE seconds, then it is cancelled;
+    so have its handlers.
     """
     work = asyncio.create_task(_follow(scenario, incoming))
     over = asyncio.create_task(call.disconnected())
@@ -47,6 +48,9 @@ async def perform(scenario: Scenario, incoming: InboundCall, call: Call, apology
         if incoming.is_ringing:
             incoming.reject(480)
         call.hang_up()
+    await call.handled(GRACE)
+    if error is None and call.broken.done():
+        _tell(call.broken.result(), call)
 
 
 async def _follow(scenario: Scenario, incoming: InboundCall) -> None:

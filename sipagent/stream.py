@@ -1,9 +1,11 @@
 """A stream of events with two doors: handlers (`on`, `off`) and iterators (`subscribe`)."""
 
 import asyncio
+import contextvars
 import inspect
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sipagent.events import Event
@@ -15,16 +17,25 @@ BACKLOG = 512
 """Events kept for the first subscriber: a scenario that is late to listen misses nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """A handler with the context of whoever named it: there it may use what its scenario may use."""
+
+    kind: type[Event]
+    handler: Handler[Any]
+    context: contextvars.Context
+
+
 class EventStream:
     """Delivers every published event, in order, to each handler of its type and to each subscriber.
 
-    A handler may be a coroutine function; it then runs as a task. What a handler raises goes to `failed`, and
-    neither stops the other handlers nor reaches whoever published.
+    A handler may be a coroutine function; it then runs as a task. Either way it runs in the context in which it was
+    named. What a handler raises goes to `failed`, and neither stops the other handlers nor reaches whoever published.
     """
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
         self._failed = failed
-        self._handlers: list[tuple[type[Event], Handler[Any]]] = []
+        self._listeners: list[_Listener] = []
         self._queues: list[asyncio.Queue[Event | None]] = []
         self._backlog: deque[Event] | None = deque(maxlen=BACKLOG)
         self._tasks: set[asyncio.Task[object]] = set()
@@ -36,20 +47,23 @@ class EventStream:
             raise TypeError(f"a handler must be callable, not {type(handler).__name__}")
         if not (isinstance(kind, type) and issubclass(kind, Event)):
             raise TypeError(f"events are named by their class, such as SpeechStarted, not {kind!r}")
-        self._handlers.append((kind, handler))
+        self._listeners.append(_Listener(kind, handler, contextvars.copy_context()))
 
     def off(self, kind: type[E], handler: Handler[E] | None = None) -> None:
         """Remove `handler`, or every handler of `kind`; removing what is not there is no error."""
-        self._handlers = [(k, h) for k, h in self._handlers if k is not kind or (handler is not None and h != handler)]
+        self._listeners = [
+            listener
+            for listener in self._listeners
+            if listener.kind is not kind or handler not in (None, listener.handler)
+        ]
 
     def publish(self, event: Event) -> None:
         """Deliver `event`; handlers have run, and subscribers can read it, when this returns."""
         if self._closed:
             return
         self._keep(event)
-        for kind, handler in tuple(self._handlers):
-            if isinstance(event, kind):
-                self._run(handler, event)
+        for listener in tuple(self._listeners):
+            self._tell(listener, event)
 
     def finish(self, event: Event) -> None:
         """Deliver the last event, and end every iterator once it has read it. Later events go nowhere.
@@ -58,13 +72,21 @@ class EventStream:
         """
         if self._closed:
             return
-        for kind, handler in reversed(self._handlers):
-            if isinstance(event, kind):
-                self._run(handler, event)
+        for listener in reversed(self._listeners):
+            self._tell(listener, event)
         self._keep(event)
         self._closed = True
         for queue in self._queues:
             queue.put_nowait(None)
+
+    async def handled(self, patience: float) -> None:
+        """Wait until the handlers that run as tasks are through; after `patience` seconds cancel them."""
+        try:
+            if self._tasks:
+                await asyncio.wait(set(self._tasks), timeout=patience)
+        finally:
+            for task in self._tasks:
+                task.cancel()
 
     def subscribe(self) -> AsyncGenerator[Event, None]:
         """Iterate over the events from now on, until the last; the first subscriber also gets those so far."""
@@ -90,14 +112,17 @@ class EventStream:
         for queue in self._queues:
             queue.put_nowait(event)
 
-    def _run(self, handler: Handler[Any], event: Event) -> None:
+    def _tell(self, listener: _Listener, event: Event) -> None:
+        if not isinstance(event, listener.kind):
+            return
+        context = listener.context.copy()  # one handler may be running already, and publish what it is told of again
         try:
-            result = handler(event)
+            result = context.run(listener.handler, event)
         except Exception as error:
             self._failed(error)
             return
         if inspect.iscoroutine(result):
-            task = asyncio.ensure_future(result)
+            task = asyncio.get_running_loop().create_task(result, context=context)
             self._tasks.add(task)
             task.add_done_callback(self._finished)
 

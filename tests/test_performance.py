@@ -194,3 +194,50 @@ def test_a_scenario_that_returns_hangs_up() -> None:
     told = Exchange(answers).tell(until_over)
     assert len(told.of(CallAnswered)) == 1
     assert [ended.by for ended in told.of(Disconnected)] == ["us"]
+
+
+def test_a_handler_of_the_end_has_time_too_and_what_it_raises_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[float] = []
+
+    async def answers(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+
+        async def save(event: Disconnected) -> None:
+            await asyncio.sleep(2)
+            done.append(asyncio.get_running_loop().time())
+            raise RuntimeError("disk full")
+
+        call.on(Disconnected, save)
+
+    async def story(exchange: Exchange) -> None:
+        await exchange.handset.calls()
+        await exchange.handset.is_hung_up_on()
+        assert not await exchange.phone.idle(1)
+        assert await exchange.phone.idle(2)
+
+    Exchange(answers).tell(story)
+    assert len(done) == 1
+    assert caplog.text.count("RuntimeError: disk full") == 1
+
+
+def test_a_handler_that_does_not_end_is_cancelled() -> None:
+    ended: list[float] = []
+
+    async def answers(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+
+        async def wait(event: Disconnected) -> None:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                ended.append(asyncio.get_running_loop().time())
+
+        call.on(Disconnected, wait)
+
+    async def story(exchange: Exchange) -> None:
+        await exchange.handset.calls()
+        await exchange.handset.is_hung_up_on()
+        assert await exchange.phone.idle(GRACE + 1)
+
+    Exchange(answers).tell(story)
+    assert ended == [pytest.approx(GRACE, abs=0.1)]

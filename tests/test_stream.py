@@ -1,6 +1,7 @@
 """The two doors of an event stream: handlers and iterators."""
 
 import asyncio
+from contextvars import ContextVar, copy_context
 
 import pytest
 
@@ -168,3 +169,67 @@ def test_a_coroutine_handler_runs_as_a_task_and_may_fail_later() -> None:
         return failures
 
     assert [str(failure) for failure in run(main())] == ["late"]
+
+
+PLACE: ContextVar[str] = ContextVar("PLACE", default="elsewhere")
+
+
+def test_a_handler_runs_where_it_was_named() -> None:
+    """The units of a scenario find their surroundings in its handlers too."""
+
+    async def main() -> list[str]:
+        stream, places = EventStream(unexpected), list[str]()
+
+        async def later(event: Event) -> None:
+            await asyncio.sleep(0)
+            places.append(PLACE.get())
+
+        def scenario() -> None:
+            PLACE.set("the scenario")
+            stream.on(SpeechStarted, lambda event: places.append(PLACE.get()))
+            stream.on(SpeechStarted, later)
+
+        copy_context().run(scenario)
+        stream.publish(SpeechStarted())
+        await asyncio.sleep(1)
+        assert PLACE.get() == "elsewhere"
+        return places
+
+    assert run(main()) == ["the scenario", "the scenario"]
+
+
+def test_a_handler_may_publish_what_it_listens_to() -> None:
+    stream, digits = EventStream(unexpected), list[str]()
+
+    def double(event: DigitReceived) -> None:
+        digits.append(event.digit)
+        if len(digits) < 3:
+            stream.publish(one(event.digit * 2))
+
+    stream.on(DigitReceived, double)
+    stream.publish(one("1"))
+    assert digits == ["1", "11", "1111"]
+
+
+def test_handlers_that_take_too_long_are_cancelled() -> None:
+    async def main() -> list[str]:
+        stream, ended = EventStream(unexpected), list[str]()
+
+        async def wait(seconds: float) -> None:
+            try:
+                await asyncio.sleep(seconds)
+                ended.append(f"{seconds:g} s")
+            finally:
+                ended.append("over")
+
+        stream.on(SpeechStarted, lambda event: wait(1))
+        stream.on(SpeechStarted, lambda event: wait(3600))
+        stream.publish(SpeechStarted())
+        await stream.handled(5)
+        assert asyncio.get_running_loop().time() == 5
+        await asyncio.sleep(0)
+        await stream.handled(5)
+        assert asyncio.get_running_loop().time() == 5
+        return ended
+
+    assert run(main()) == ["1 s", "over", "over"]
