@@ -17,6 +17,8 @@ from sipagent.providers.openai_uplink import Uplink, append_frame
 
 PROBE_PATIENCE = 2.0
 """Seconds that a server has to show that it still lives."""
+SETUP_PATIENCE = 5.0
+"""Seconds that it has for `session.created` on an open socket, and for each answer until the session is set up."""
 
 SETUP = "setup"
 PROBE = "probe"
@@ -60,7 +62,7 @@ class RealtimeLink:
     def open(self, socket: FrameSocket, url: str, headers: Mapping[str, str]) -> None:
         """Open the session on a new socket, in the background."""
         self._connection = Connection(
-            "openai", socket, url, headers, opened=_wait_for_session_created, receive=self._receive, ended=self._ended
+            "openai", socket, url, headers, opened=self._opened, receive=self._receive, ended=self._ended
         )
 
     async def ready(self) -> None:
@@ -138,7 +140,10 @@ class RealtimeLink:
         """Update nothing: a server that lives always answers."""
         if self._probe is None:
             self.send("session.update", event_id=PROBE, session={"type": "realtime"})
-            self._probe = asyncio.get_running_loop().call_later(PROBE_PATIENCE, self._is_deaf)
+            self._expect_a_frame(PROBE_PATIENCE)
+
+    def _expect_a_frame(self, patience: float) -> None:
+        self._probe = asyncio.get_running_loop().call_later(patience, self._is_deaf)
 
     def _is_deaf(self) -> None:
         self._probe = None
@@ -152,6 +157,10 @@ class RealtimeLink:
 
     # ---- what comes in
 
+    def _opened(self) -> None:
+        """An open socket is no session: an update before `session.created` may be ignored."""
+        self._expect_a_frame(SETUP_PATIENCE)
+
     def _receive(self, frame: Mapping[str, Any]) -> None:
         self._uplink.answered()
         self._stop_probe()
@@ -159,6 +168,7 @@ class RealtimeLink:
         if kind == "session.created" and self._connection is not None:
             setup = {"type": "session.update", "event_id": SETUP, "session": self.session}
             self._connection.send(json.dumps(setup, ensure_ascii=False))
+            self._expect_a_frame(SETUP_PATIENCE)
         self._reports.take_frame(frame)
         if kind == "session.updated" and not self._is_set_up:
             self._set_up()
@@ -179,10 +189,6 @@ class RealtimeLink:
         self._is_set_up = False
         self._stop_probe()
         self._reports.lost(how)
-
-
-def _wait_for_session_created() -> None:
-    """An open socket is no session: an update before `session.created` may be ignored."""
 
 
 def _look_at(ready: "asyncio.Future[None]") -> None:

@@ -119,6 +119,20 @@ def test_a_refused_session_is_a_failure_with_the_server_s_words() -> None:
     assert failed.status == 400
 
 
+@pytest.mark.parametrize("frames_before_silence", [0, 1])
+def test_a_server_that_does_not_set_the_session_up_is_given_five_seconds(frames_before_silence: int) -> None:
+    async def script(call: ScriptedCall) -> None:
+        async with OpenAIRealtime() as ai:
+            begun = asyncio.get_running_loop().time()
+            with pytest.raises(ProviderError, match="does not answer"):
+                await ai.ready()
+            assert asyncio.get_running_loop().time() - begun == pytest.approx(5, abs=0.5)
+
+    call = play(ScriptedOpenAI(faults=[Fault(silent_after=frames_before_silence)]), script)
+
+    assert len(call.of(ProviderFailed)) == 1
+
+
 def test_used_outside_its_async_with() -> None:
     ai = OpenAIRealtime()
     with pytest.raises(LocalProtocolError):
