@@ -43,9 +43,7 @@ class Heard:
 class Handset:
     """A telephone at 127.0.0.2. It acknowledges what must be acknowledged, and answers BYE and CANCEL, by itself."""
 
-    def __init__(
-        self, network: Network, *, host: str = HANDSET, call_id: str = "call-1", rtp_port: int = RTP_PORT
-    ) -> None:
+    def __init__(self, network: Network, *, host: str = HANDSET, call_id: str = "call-1", tag: str = "alice") -> None:
         self.responses: list[Response] = []
         """All that were answers to our requests, repetitions included."""
         self.requests: list[Request] = []
@@ -56,9 +54,10 @@ class Handset:
         self.acknowledges = True
         self._host = host
         self._call_id = call_id
+        self._local_tag = tag
         self._network = network
         self._sip = network.bind(host, SIP_PORT, self._receive)
-        self._rtp = network.bind(host, rtp_port, self._hear)
+        self._rtp = network.bind(host, RTP_PORT, self._hear)
         self._branches = count(1)
         self._cseq = 0
         self._sequence = 100
@@ -81,7 +80,7 @@ class Handset:
 
     def cancel(self) -> None:
         """Take the INVITE back."""
-        self._send_request("CANCEL", branch=f"z9hG4bK{self._call_id}-{next(self._branches) - 1}", cseq=self._cseq)
+        self._send_request("CANCEL", branch=self._branch(next(self._branches) - 1), cseq=self._cseq)
 
     async def hangs_up(self) -> None:
         """Send BYE, and wait for its answer."""
@@ -191,15 +190,17 @@ class Handset:
         tag = f";tag={self._tag}" if self._tag and method != "CANCEL" else ""
         text = request(
             method,
-            via=f"Via: SIP/2.0/UDP {self._host}:{SIP_PORT};rport;"
-            f"branch={branch or f'z9hG4bK{self._call_id}-{next(self._branches)}'}",
-            sender=f'"Alice" <sip:alice@{self._host}>;tag=alice',
+            via=f"Via: SIP/2.0/UDP {self._host}:{SIP_PORT};rport;branch={branch or self._branch(next(self._branches))}",
+            sender=f'"Alice" <sip:alice@{self._host}>;tag={self._local_tag}',
             recipient=f"<sip:agent@{PHONE}>{tag}",
             call_id=self._call_id,
             cseq=self._cseq if cseq is None else cseq,
             body=body,
         )
         self._send(text.replace("alice@127.0.0.2:5060", f"alice@{self._host}:5060"))
+
+    def _branch(self, number: int) -> str:
+        return f"z9hG4bK{self._call_id}-{self._local_tag}-{number}"
 
     def _send(self, text: str) -> None:
         self._sip.send(text.encode(), (PHONE, SIP_PORT))

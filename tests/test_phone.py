@@ -475,3 +475,21 @@ def test_the_address_is_where_sip_is_bound() -> None:
         assert (exchange.phone.address.host, exchange.phone.address.port) == (PHONE, 5060)
 
     Exchange(None).tell(story)
+
+
+def test_two_calls_may_have_one_call_id() -> None:
+    """A proxy that forks, or a call to ourselves, brings the same Call-ID twice: only both tags tell dialogs apart."""
+
+    async def story(exchange: Exchange) -> None:
+        second = Handset(exchange.network, host="127.0.0.3", tag="bob")
+        assert await exchange.handset.calls() == 200
+        assert await second.calls(sdp(host="127.0.0.3")) == 200
+        await exchange.handset.hangs_up()
+        begin = exchange.now
+        await asyncio.sleep(1)
+        assert len(second.heard_between(begin, exchange.now)) in (49, 50, 51)
+        assert not await exchange.phone.idle(0.1)
+        await second.hangs_up()
+        assert await exchange.phone.idle(0.1)
+
+    assert len(Exchange(listen).tell(story).of(Disconnected)) == 2
