@@ -11,6 +11,7 @@ BACKLOG = 256 * 1024
 """Bytes that may wait for a peer that does not read; it loses the connection with more."""
 STALLED = 32.0
 """Seconds that a peer has for its first message, and for the rest of one that it has begun."""
+CLOSED_BY_PEER = "the peer has closed the connection"
 IDLE = 3600.0
 """Seconds without a byte: longer than most calls, since a peer behind a NAT is reached by its own connection alone."""
 
@@ -74,13 +75,15 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def end(self, reason: str) -> None:
-        """Close at once; idempotent."""
-        if self._is_over:
-            return
-        self._is_over = True
+        """Close at once, and tell the loss; idempotent."""
         if self._transport is not None:
             self._transport.abort()
-        self._lost(self, reason)
+        self._tell_loss(reason)
+
+    def _tell_loss(self, reason: str) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._lost(self, reason)
 
     def _backlog(self) -> int:
         waiting = sum(map(len, self._waiting))
@@ -118,5 +121,9 @@ class Connection(asyncio.Protocol):
             self._why = self._framing.broken
             self.close()
 
+    def eof_received(self) -> None:
+        """The peer says no more. Told at once: the end of a TLS connection can take half a minute more."""
+        self._tell_loss(self._why or CLOSED_BY_PEER)
+
     def connection_lost(self, error: Exception | None) -> None:
-        self.end(self._why or (str(error) if error else "the peer has closed the connection"))
+        self._tell_loss(self._why or (str(error) if error else CLOSED_BY_PEER))

@@ -128,6 +128,8 @@ def test_a_loss_is_told_once_with_its_reason() -> None:
 def test_a_peer_that_closes_is_named() -> None:
     async def main() -> None:
         stage = Stage().open()
+        stage.connection.eof_received()
+        assert stage.lost == ["the peer has closed the connection"]
         stage.connection.connection_lost(None)
         assert stage.lost == ["the peer has closed the connection"]
 

@@ -40,6 +40,11 @@ class Asterisk:
         return self._dir / "log" / "full"
 
     @property
+    def ca(self) -> Path:
+        """The certificate that signed its own, which is for localhost and 127.0.0.1."""
+        return self._dir / "keys" / "ca.pem"
+
+    @property
     def recordings(self) -> Path:
         return self._dir / "rec"
 

@@ -7,7 +7,10 @@ from typing import Self
 
 
 class Sipp:
-    """One run of one scenario against `target` (host:port); starts at construction. `wait` gives the verdict."""
+    """One run of one scenario against `target` (host:port); starts at construction. `wait` gives the verdict.
+
+    `transport` is sipp's: `u1` UDP, `t1` TCP by one connection.
+    """
 
     def __init__(
         self,
@@ -21,6 +24,7 @@ class Sipp:
         host: str = "127.0.0.1",
         port: int = 5090,
         calls: int = 1,
+        transport: str = "u1",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._dir = directory
@@ -30,6 +34,7 @@ class Sipp:
         (directory / "scenario.xml").write_text(scenario)
         argv = ["sipp", target, "-sf", "scenario.xml", "-inf", "fields.csv", "-i", host, "-p", str(port)]
         argv += ["-mi", host, "-mp", str(20000 + (port - 5000) * 40)]
+        argv += ["-t", transport]
         argv += ["-m", str(calls), "-l", str(calls), "-r", str(calls), "-nostdin", "-timeout", "90s", "-timeout_error"]
         argv += ["-trace_msg", "-message_file", "messages.log", "-trace_err", "-error_file", "errors.log"]
         with (directory / "log").open("wb") as log:
