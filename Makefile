@@ -14,8 +14,8 @@ demo: $(VENV)/.installed-local
 	$(VENV)/bin/sipagent demo $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check sipagent tests examples
+	$(VENV)/bin/ruff format --check sipagent tests examples
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -m "not interop" $(ARGS)
 

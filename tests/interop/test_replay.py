@@ -1,17 +1,13 @@
-"""Captures replay equal to their golden files, twice: one made in this very run, and those of `pcaps/`."""
+"""A call made in this very run replays equal to its golden file, twice. (tests/replay does so with `pcaps/`.)"""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.interop.conftest import StartAgent, StartPhone
 from tests.interop.peers import sound
 from tests.interop.peers.baresip import Phone
 from tests.interop.peers.sipagent import PORT
-
-PCAPS = Path(__file__).parents[2] / "pcaps"
 
 
 def replay(capture: Path) -> None:
@@ -36,13 +32,3 @@ def test_a_call_made_just_now_replays_equal_twice(agent: StartAgent, phone: Star
     (capture,) = callee.calls.glob("**/*.pcap")
     replay(capture)
     replay(capture)
-
-
-@pytest.mark.parametrize("capture", sorted(PCAPS.glob("*.pcap")), ids=lambda path: path.stem)
-def test_a_kept_capture_replays_equal_twice(capture: Path) -> None:
-    replay(capture)
-    replay(capture)
-
-
-def test_there_are_six_captures_or_more() -> None:
-    assert len(list(PCAPS.glob("*.pcap"))) >= 6
