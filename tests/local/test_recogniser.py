@@ -1,11 +1,12 @@
 """The recogniser: phrases of the script are found, other sentences are mostly refused, and nobody waits for another."""
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sipagent.audio import g711
+from sipagent.audio import g711, wav
 from sipagent.local.clips import CALLER_VOICE
 from sipagent.local.ears import to_16_khz
 from sipagent.local.receptionist import Script
@@ -69,6 +70,23 @@ def test_eighteen_of_twenty_phrases_are_understood_over_mu_law(recogniser: Recog
 def test_at_most_two_of_ten_other_sentences_are_taken_for_a_phrase(recogniser: Recogniser) -> None:
     taken = {sentence: recogniser.recognise(utterance(sentence)) for sentence in STRANGE}
     assert sum(map(bool, taken.values())) <= 2, taken
+
+
+@pytest.mark.corpora
+def test_sentences_of_people_that_are_no_phrases_are_refused(recogniser: Recogniser, corpora: Path) -> None:
+    prompts = sorted(corpora.glob("speech/asterisk-en/*.wav"))
+    edge = np.zeros(2000, np.int16)
+    sounds = [np.concatenate([edge, wav.read(prompt.read_bytes()).mono(), edge]) for prompt in prompts]
+    taken = {
+        prompt.name: recogniser.recognise(
+            to_16_khz(g711.decode(g711.encode(sound, g711.PCMU), g711.PCMU), 8000).tobytes()
+        )
+        for prompt, sound in zip(prompts, sounds, strict=True)
+    }
+    assert len(taken) > 30
+    assert sum(map(bool, taken.values())) <= len(taken) // 10, {
+        name: phrase for name, phrase in taken.items() if phrase
+    }
 
 
 def test_silence_is_no_phrase(recogniser: Recogniser) -> None:
