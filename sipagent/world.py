@@ -101,17 +101,24 @@ class World:
 
 def real_world(configuration: Configuration) -> World:
     """Return the world of this machine: its network, the media thread, WebSockets, random ids."""
-    general, tls = configuration.general, configuration.tls
-    certificates = Certificates(certificate=tls.certificate, key=tls.key, ca=tls.ca, verify=tls.verify)
+    general = configuration.general
     family = socket.AF_INET6 if ":" in general.bind.host else socket.AF_INET
     ports = PortPool(general.rtp_ports.first, general.rtp_ports.last, general.bind.host)
     return World(
         ids=RandomIds(),
-        open_endpoint=partial(Transports.open, transports=general.transports, certificates=certificates),
+        open_endpoint=partial(
+            Transports.open, transports=general.transports, certificates=certificates_of(configuration)
+        ),
         resolve=Resolver(SystemDns(family), transports=general.transports),
         media=MediaThread(ports, rtp_timeout=general.rtp_timeout),
         open_socket=WebSocketFrames,
     )
+
+
+def certificates_of(configuration: Configuration) -> Certificates:
+    """Return the files of [tls], for the network."""
+    tls = configuration.tls
+    return Certificates(certificate=tls.certificate, key=tls.key, ca=tls.ca, verify=tls.verify)
 
 
 def provider_options(configuration: Configuration, name: str) -> ProviderOptions:

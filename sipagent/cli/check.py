@@ -11,8 +11,10 @@ from sipagent.config.keys import PROVIDERS
 from sipagent.config.limits import require_available, unavailable
 from sipagent.errors import ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
+from sipagent.net.tls import client_context, server_context
 from sipagent.phone import Softphone
 from sipagent.sip.flow import Address, Transport
+from sipagent.world import certificates_of
 
 PATIENCE = 40.0
 """Seconds to wait for a registrar: a little more than SIP itself waits (RFC 3261, timer F)."""
@@ -25,6 +27,8 @@ def check(settings: Settings, online: bool) -> int:
     """Check the configuration; with --online, register once."""
     configuration = settings.configuration()
     require_available(configuration)
+    for context in (client_context, server_context):
+        context(certificates_of(configuration))  # raises where its files cannot be used
     for line in description(configuration):
         click.echo(line)
     return asyncio.run(_register_once(configuration)) if online else OK

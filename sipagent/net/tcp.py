@@ -26,7 +26,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds for a connection to stand, its TLS handshake included."""
 CONNECTIONS = 1000
 """Both ways together."""
-CONNECTIONS_PER_PEER = 50
+CONNECTIONS_PER_PEER = 200
 """Opened to us by one address."""
 UNACKNOWLEDGED = 30_000
 """Milliseconds after which a peer is gone that does not acknowledge what was sent: a ping finds that out."""

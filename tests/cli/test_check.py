@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import trustme
+
 from tests.cli.conftest import Answers, Command, SipServer, grant, refuse
 
 Start = Callable[[Answers], SipServer]
@@ -95,3 +97,17 @@ def test_online_needs_an_account(sipagent: Command) -> None:
     result = sipagent("check", "--online")
     assert result.exit_code == 2
     assert "no [account NAME]" in result.stderr
+
+
+def test_it_says_where_tls_listens(sipagent: Command) -> None:
+    trustme.CA().issue_cert("agent.example.com").private_key_and_cert_chain_pem.write_to_path("ours.pem")
+    Path("sip.conf").write_text("[general]\nbind = 0.0.0.0:5070\ntransports = tcp,tls\n[tls]\ncertificate = ours.pem\n")
+    assert "listens        0.0.0.0:5070 (tcp), 0.0.0.0:5071 (tls)\n" in sipagent("check").stdout
+
+
+def test_a_certificate_that_is_none_is_an_error(sipagent: Command) -> None:
+    Path("ours.pem").write_text("hello")
+    Path("sip.conf").write_text("[tls]\ncertificate = ours.pem\n")
+    result = sipagent("check")
+    assert result.exit_code == 2
+    assert "no PEM files that belong together" in result.stderr

@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 
 from sipagent.sip.dialog import Dialog
-from sipagent.sip.flow import Address
+from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.message import Request, Response, parse
 from tests.sip.bench import PEER, answer, flow_from, request
 
 PUBLIC = Address("198.51.100.7", 5060)
+OVER_TCP = Flow(
+    transport=Transport.TCP, local=Address("127.0.0.1", 5060), remote=Address("127.0.0.2", 40123), connection=3
+)
 
 
 def invited(
@@ -121,3 +124,26 @@ class TestWhereItGoes:
         dialog.retarget(message)
         assert next_request(dialog).uri == "sip:alice@127.0.0.8:5060"
         assert dialog.next_flow() == replace(flow_from(PEER), remote=Address("127.0.0.8", 5060))
+
+    @pytest.mark.parametrize(
+        ("contact", "expected"),
+        [
+            ("<sip:alice@127.0.0.2:5070;transport=tcp>", OVER_TCP),
+            (
+                "<sip:alice@127.0.0.3:5070;transport=tcp>",
+                replace(OVER_TCP, remote=Address("127.0.0.3", 5070), connection=0),
+            ),
+            ("<sip:alice@127.0.0.3:5070;transport=tls>", OVER_TCP),
+            ("<sip:alice@127.0.0.3;transport=ws>", OVER_TCP),
+        ],
+    )
+    def test_a_connection_of_the_peer_leads_to_the_peer_and_to_nobody_else(self, contact: str, expected: Flow) -> None:
+        message = parse(request("INVITE").replace("<sip:alice@127.0.0.2:5060>", contact).encode())
+        assert isinstance(message, Request)
+        assert Dialog.of_request(message, "ours", OVER_TCP).next_flow() == expected
+
+    def test_over_tls_a_contact_without_port_means_that_of_tls(self) -> None:
+        flow = replace(OVER_TCP, transport=Transport.TLS, connection=0)
+        message = parse(request("INVITE").replace("<sip:alice@127.0.0.2:5060>", "<sips:alice@127.0.0.3>").encode())
+        assert isinstance(message, Request)
+        assert Dialog.of_request(message, "ours", flow).next_flow().remote == Address("127.0.0.3", 5061)
