@@ -55,6 +55,8 @@ class Framing:
         return frames
 
     def _next_frame(self) -> bytes | None:
+        if self.broken:
+            return None
         if not self._wanted and self._take_keep_alive():
             return PING
         self._wanted = self._wanted or self._size()
@@ -78,8 +80,6 @@ class Framing:
 
     def _size(self) -> int:
         """Bytes of the message that begins here; 0 while that is not known, or never will be."""
-        if self.broken:
-            return 0
         end = _BLANK_LINE.search(self._buffer, self._searched)
         self._searched = max(0, len(self._buffer) - _LONGEST_BLANK_LINE)
         if b"\n" in self._buffer and not _START_LINE.match(self._buffer):

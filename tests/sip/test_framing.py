@@ -83,10 +83,11 @@ def test_a_line_end_before_a_message_is_no_part_of_it() -> None:
 # ---- what breaks a stream
 
 
+@pytest.mark.parametrize("following", [BODILESS, PING])
 @pytest.mark.parametrize("value", [b"six", b"-1", b"99999999999", b"70000", b"6\r\nl: 7", b""])
-def test_after_a_length_that_cannot_be_read_nothing_is_read(value: bytes) -> None:
+def test_after_a_length_that_cannot_be_read_nothing_is_read(value: bytes, following: bytes) -> None:
     head = OPTIONS + b"Content-Length: " + value + b"\r\n\r\n"
-    assert frames([head + BODILESS]) == ([head], "a Content-Length that cannot be read, or is too large")
+    assert frames([head + following]) == ([head], "a Content-Length that cannot be read, or is too large")
     message = parse(head)
     assert isinstance(message, Request)
     assert message.flaw is not None
