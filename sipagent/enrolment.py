@@ -6,22 +6,27 @@ from collections.abc import Awaitable, Callable
 
 from sipagent.config import Account
 from sipagent.errors import ConfigurationError
-from sipagent.events import Event, Registered, RegistrationFailed
+from sipagent.events import Event, Notice, Registered, RegistrationFailed
 from sipagent.line import Signalling
+from sipagent.reach import Reach
 from sipagent.sip.admission import Admission
 from sipagent.sip.core import UserAgent
 from sipagent.sip.digest import Credentials
-from sipagent.sip.flow import Flow, Transport
+from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.identity import Identity
 from sipagent.sip.outputs import RegistrationEnded, RegistrationRefused, RegistrationSucceeded
 from sipagent.sip.registration import Registration
 from sipagent.sip.targets import Target
-from sipagent.sip.uri import Uri
+from sipagent.sip.uri import DEFAULT_PORTS, Uri
 
 log = logging.getLogger("sipagent")
 
 RESOLVE_AGAIN = 30.0
 """Seconds after which the name of a registrar that could not be found is tried again."""
+LOOK_AGAIN = 10.0
+"""Seconds between two looks at the address that we reach the registrar from: laptops move, leases end."""
+RENAME_AGAIN = 30.0
+"""Seconds between two changes of our Contact: a NAT that gives every packet another port is not run after."""
 UNREACHED = {408, 503}
 """Codes of a registrar that was not there."""
 
@@ -36,6 +41,7 @@ class Enrolment:
         signalling: Signalling,
         *,
         admission: Admission,
+        reach: Reach,
         resolve: Callable[[Uri, Transport | None], Awaitable[list[Target]]],
         flow_to: Callable[[Target], Flow],
         publish: Callable[[Event], None],
@@ -45,6 +51,9 @@ class Enrolment:
         self.registrar = Uri.parse(account.registrar)
         self.registration: Registration | None = None
         self._ended = asyncio.Event()
+        self._reach = reach
+        self._renamed_at = float("-inf")
+        self._watch: asyncio.Future[None] | None = None
         self._user_agent = user_agent
         self._signalling = signalling
         self._admission = admission
@@ -56,8 +65,11 @@ class Enrolment:
     def take(self, output: RegistrationSucceeded | RegistrationRefused | RegistrationEnded) -> None:
         """What became of the registration."""
         match output:
-            case RegistrationSucceeded(expires=expires):
+            case RegistrationSucceeded(registration=registration, expires=expires, observed=observed):
                 self._publish(Registered(account=self.account.name, registrar=str(self.registrar), expires=expires))
+                if observed is not None:
+                    self._reach.learn(registration.flow, observed)
+                self.check_contact()
             case RegistrationRefused():
                 self._fail(output.code, output.reason, output.hint, output.retry_after)
                 if output.code in UNREACHED:
@@ -65,11 +77,34 @@ class Enrolment:
             case RegistrationEnded():
                 self._ended.set()
 
+    def uri_of(self, number: str) -> str:
+        """The URI of a number at the registrar."""
+        return f"sip:{number}@{self.registrar.host}"
+
+    def check_contact(self) -> None:
+        """Register anew if callers are told another address of ours than the registrar reaches us at.
+
+        What cannot be mended so is told to the operator.
+        """
+        registration = self.registration
+        if registration is None:
+            return
+        flow = registration.flow
+        if self._reach.sip(flow) == _address_of(registration.contact):
+            if warning := self._reach.warning(flow):
+                self._publish(Notice(text=warning))
+        elif self._signalling.now() - self._renamed_at >= RENAME_AGAIN:
+            self._renamed_at = self._signalling.now()
+            registration.rebind(self._renamed_at, contact=self._reach.sip(flow))
+            self._signalling.transmit()
+
     async def close(self, patience: float) -> None:
         """Un-register; wait at most `patience` seconds for the registrar to confirm."""
         self._search.cancel()
         if self.registration is None:
             return
+        if self._watch is not None:
+            self._watch.cancel()
         self.registration.unregister(self._signalling.now())
         self._signalling.transmit()
         try:
@@ -96,10 +131,24 @@ class Enrolment:
             registrar=self.registrar,
             flow=first,
             others=others,
+            contact=self._reach.sip(first),
             expires=self.account.expires,
             now=self._signalling.now(),
         )
         self._signalling.transmit()
+        self._watch = asyncio.ensure_future(self._watch_routes(self.registration))
+
+    async def _watch_routes(self, registration: Registration) -> None:
+        """Register anew at once when our packets leave from another address: the old one is nobody's now."""
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            servers = [self._flow_to(_target_of(server)) for server in registration.servers]
+            if [server.local.host for server in servers] != [server.local.host for server in registration.servers]:
+                for server in servers:
+                    self._reach.forget(server)
+                registration.servers = servers
+                registration.rebind(self._signalling.now(), contact=self._reach.sip(servers[0]))
+                self._signalling.transmit()
 
     async def _look_again(self, registration: Registration) -> None:
         """Ask where the registrar is: it may have moved since."""
@@ -128,6 +177,14 @@ class Enrolment:
                 retry_after=retry_after,
             )
         )
+
+
+def _address_of(contact: Uri) -> Address:
+    return Address(contact.host, contact.port or DEFAULT_PORTS[contact.scheme])
+
+
+def _target_of(server: Flow) -> Target:
+    return Target(transport=server.transport, address=server.remote, name=server.name)
 
 
 def identity_of(account: Account) -> Identity:

@@ -19,23 +19,29 @@ from sipagent.agent.agent import Agent
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import surroundings
 from sipagent.call import OutboundCall
-from sipagent.config import Account, AgentSection, Configuration
-from sipagent.enrolment import Enrolment
+from sipagent.config import Account, AgentSection, Configuration, Trunk
 from sipagent.errors import ConfigurationError
 from sipagent.events import CallerRefused, Event, Stamped
+from sipagent.lines import Lines
 from sipagent.net.driver import SipDriver
+from sipagent.net.stun import is_stun
 from sipagent.performance import Scenario
 from sipagent.pipelines import render_clips, scenario_of
+from sipagent.reach import Reach
 from sipagent.sip import outputs as sip
-from sipagent.sip.admission import Admission, Verdict
+from sipagent.sip.admission import Admission, Peering, Verdict
+from sipagent.sip.challenge import Challenger
 from sipagent.sip.core import UserAgent
+from sipagent.sip.digest import Credentials
 from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.identity import Identity
+from sipagent.sip.ids import Ids
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.message import parse
 from sipagent.sip.uri import Uri
 from sipagent.switchboard import Switchboard
 from sipagent.tap import Tap, TappedIds, Taps
+from sipagent.trunk import identity_of
 from sipagent.world import World, real_world
 
 log = logging.getLogger("sipagent")
@@ -43,6 +49,8 @@ log = logging.getLogger("sipagent")
 PRODUCT = f"sipagent/{version('sipagent')}"
 ANONYMOUS = "sip:anonymous@anonymous.invalid"
 """Who calls when no account does (RFC 3261 section 8.1.1.3)."""
+REALM = "sip"
+"""Of the passwords that we ask for: strangers need not know who asks."""
 PATIENCE = 5.0
 """Seconds that calls have to say BYE, and registrars to confirm, when the phone is put away."""
 
@@ -82,11 +90,14 @@ class Softphone:
         self._loop = asyncio.get_running_loop()
         self._world = self._given_world or real_world(self.configuration)
         self._ids = TappedIds(self._world.ids, self._taps)
-        self._admission = _admission_of(self.configuration)
+        self._reach = Reach(self.configuration.general)
+        admission = _admission_of(self.configuration, self._ids)
         self._user_agent = UserAgent(
             ids=self._ids,
-            admission=self._admission,
+            admission=admission,
             user_agent=self.configuration.general.user_agent or PRODUCT,
+            reachable=self._reach.sip,
+            trunks={name: identity_of(trunk) for name, trunk in self.configuration.trunks.items()},
             has_tcp=Transport.TCP in self.configuration.general.transports,
         )
         self._endpoint = await self._world.open_endpoint(
@@ -100,17 +111,28 @@ class Softphone:
             taps=self._taps,
             user_agent=self._user_agent,
             driver=self._driver,
+            reach=self._reach,
             publish=self._publish,
             recording=self._recording,
         )
         self._world.media.start(self._loop)
-        self._enrolments = [self._enrol(account) for account in self.configuration.accounts.values()]
+        self._lines = Lines(
+            self.configuration,
+            world=self._world,
+            endpoint=self._endpoint,
+            ids=self._ids,
+            user_agent=self._user_agent,
+            signalling=self._driver,
+            admission=admission,
+            reach=self._reach,
+            publish=lambda event: self._publish("", event),
+        )
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         """End every call with BYE, un-register, give every port back."""
         self.end_calls()
-        await asyncio.gather(self._confirmed(), *(enrolment.close(PATIENCE) for enrolment in self._enrolments))
+        await asyncio.gather(self._confirmed(), self._lines.close(PATIENCE))
         if not await self.idle(PATIENCE):
             self._switchboard.abandon()
         self._driver.close()
@@ -135,12 +157,11 @@ class Softphone:
     ) -> None:
         """As `serve`, but return at once. Before the first of either, callers hear that we are unavailable.
 
-        An account that is not named has the agent of its `[agent NAME]`; without `agent` that is so for all.
+        An account or trunk that is not named has the agent of its `[agent NAME]`; without `agent` that is so for all.
         """
         sections = self.configuration.agents
-        named = {
-            name: sections[account.agent] for name, account in self.configuration.accounts.items() if account.agent
-        }
+        lines: dict[str, Account | Trunk] = {**self.configuration.accounts, **self.configuration.trunks}
+        named = {name: sections[line.agent] for name, line in lines.items() if line.agent}
         self._scenarios = {
             **{name: self._scenario(agent, section) for name, section in named.items()},
             **{name: self._scenario(own, sections[""]) for name, own in (accounts or {}).items()},
@@ -191,29 +212,19 @@ class Softphone:
         """Where SIP is bound, with the real port."""
         return self._endpoint.local
 
-    def _enrol(self, account: Account) -> Enrolment:
-        return Enrolment(
-            account,
-            self._user_agent,
-            self._driver,
-            admission=self._admission,
-            resolve=self._world.resolve,
-            flow_to=self._endpoint.flow_to,
-            publish=lambda event: self._publish("", event),
-        )
-
     # ---- calling
 
     def call(self, target: str, *, account: str = "") -> OutboundCall:
-        """Ring `target`: a SIP URI, or a number at the registrar of `account` (of the first one, if not named).
+        """Ring `target`: a SIP URI, or a number at the registrar of `account`, or at the host of the trunk so named.
 
-        Raises ConfigurationError where the way to the target is not known, NoPortFree where no port is left.
+        Without a name the first account is meant, or if there is none, the first trunk. Raises ConfigurationError
+        where the way to the target is not known, NoPortFree where no port is left.
         """
-        for enrolment in self._enrolments:
-            if enrolment.servers and account in ("", enrolment.account.name):
-                uri = _target(target if ":" in target else f"sip:{target}@{enrolment.registrar.host}")
-                return self._switchboard.dial(uri, enrolment.identity, enrolment.servers)
-        raise ConfigurationError(f"cannot call {target}: no account is registered that could")
+        line = self._lines.way(account)
+        if line is None:
+            raise ConfigurationError(f"cannot call {target}: no account is registered that could")
+        uri = _target(target if ":" in target else line.uri_of(target))
+        return self._switchboard.dial(uri, line.identity, line.servers)
 
     async def call_directly(self, target: str, *, sender: str = ANONYMOUS) -> OutboundCall:
         """Ring a SIP URI at its own host, without any account: `sip:6001@192.0.2.1:5060`.
@@ -233,6 +244,11 @@ class Softphone:
         self._endpoint.send(data, flow)
 
     def _datagram(self, data: bytes, flow: Flow) -> None:
+        if not self._user_agent.admits(flow, self._driver.now()):
+            return
+        if is_stun(data):
+            self._lines.take_stun(data)
+            return
         self._keep_datagram(data, flow, sent=False)
         self._driver.receive(data, flow)
         self._taps.forget_strangers()
@@ -252,7 +268,7 @@ class Softphone:
             case sip.Invited(session=session, offer=offer):
                 self._invited(session, offer)
             case sip.RegistrationSucceeded() | sip.RegistrationRefused() | sip.RegistrationEnded():
-                self._registration(output)
+                self._lines.take(output)
             case sip.CallerTurnedAway(source=source, cure=cure):
                 self._publish("", CallerRefused(source=str(source), cure=cure))
             case sip.Send():
@@ -266,13 +282,6 @@ class Softphone:
             session.reject(480, self._driver.now())
         else:
             self._switchboard.invited(session, offer, scenario)
-
-    def _registration(
-        self, output: sip.RegistrationSucceeded | sip.RegistrationRefused | sip.RegistrationEnded
-    ) -> None:
-        for enrolment in self._enrolments:
-            if enrolment.registration is output.registration:
-                enrolment.take(output)
 
     def _publish(self, call_id: str, event: Event) -> None:
         stamped = Stamped(time=self._loop.time(), call_id=call_id, event=event)
@@ -294,10 +303,31 @@ def _target(text: str) -> Uri:
     return uri
 
 
-def _admission_of(configuration: Configuration) -> Admission:
+def _admission_of(configuration: Configuration, ids: Ids) -> Admission:
     """Return who may ring (docs/security.md): trunk peers, and where nothing is configured, our own network."""
+    unknown = Verdict(configuration.general.unknown_callers.value)
     return Admission(
-        unknown=Verdict(configuration.general.unknown_callers.value),
-        peers=[str(network) for trunk in configuration.trunks.values() for network in trunk.peers],
+        unknown=unknown,
+        trunks=[
+            Peering(name=name, peers=tuple(map(str, trunk.peers)), called=trunk.called)
+            for name, trunk in configuration.trunks.items()
+        ],
         local=not configuration.accounts and not configuration.trunks,
+        challenger=_challenger_of(configuration, ids) if unknown is Verdict.DIGEST else None,
     )
+
+
+def _challenger_of(configuration: Configuration, ids: Ids) -> Challenger:
+    """Return who asks unknown callers for the password of an account or trunk."""
+    accounts = {
+        name: Credentials(username=account.digest_username, password=account.password)
+        for name, account in configuration.accounts.items()
+        if account.password
+    }
+    trunks = {
+        name: Credentials(username=trunk.username, password=trunk.password)
+        for name, trunk in configuration.trunks.items()
+        if trunk.password
+    }
+    secret = ids.number("digest-secret", 128).to_bytes(16, "big")
+    return Challenger(realm=REALM, secret=secret, credentials={**accounts, **trunks})

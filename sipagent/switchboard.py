@@ -22,13 +22,13 @@ from sipagent.call import Call, InboundCall, OutboundCall
 from sipagent.call_media import LegMedia
 from sipagent.clips import as_note, shipped
 from sipagent.config import Configuration
-from sipagent.errors import NoPortFree, NotAcceptable
+from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
 from sipagent.events import CallReceived, DigitReceived, Event, Notice
 from sipagent.line import Line
 from sipagent.media import DigitHeard, LegClosed, LegFailed, MediaEvent, RtpTimeout, TickRecord, UplinkBlock
 from sipagent.net.driver import SipDriver
-from sipagent.net.nat import advertised_host, unreachable_note
 from sipagent.performance import Scenario, perform
+from sipagent.reach import Reach
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from sipagent.sip import outputs as sip
 from sipagent.sip.core import UserAgent
@@ -81,6 +81,7 @@ class Switchboard:
         taps: Taps,
         user_agent: UserAgent,
         driver: SipDriver,
+        reach: Reach,
         publish: Callable[[str, Event], None],
         recording: Callable[[str], Path] | None,
     ) -> None:
@@ -92,6 +93,7 @@ class Switchboard:
         self._taps = taps
         self._user_agent = user_agent
         self._driver = driver
+        self._reach = reach
         self._publish = publish
         self._recording = recording
         self._loop = asyncio.get_running_loop()
@@ -172,7 +174,7 @@ class Switchboard:
     def _receive_call(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
         try:
             media, description = self._open_media(session.flow, session.account, session.call_id)
-        except NoPortFree as error:
+        except (NoPortFree, ConfigurationError) as error:
             self._publish("", Notice(text=str(error)))
             session.reject(503, self._driver.now(), headers=(("Retry-After", "10"),))
             self._taps.close(session.call_id)
@@ -242,8 +244,9 @@ class Switchboard:
         return output
 
     def _open_media(self, flow: Flow, account: str, call_id: str) -> tuple[LegMedia, LocalMedia]:
-        general = self._configuration.general
-        host = advertised_host(flow.local.host, flow.remote.host, general.external_address, general.local_net)
+        host = self._reach.media(flow)
+        if self._reach.refuses_obstacles and (obstacle := self._reach.obstacle(flow)):
+            raise ConfigurationError(f"a call is refused (nat = strict): {obstacle}")
         media = LegMedia(self._world.make_recorder)
         leg = self._world.media.open_leg(
             host=host,
@@ -264,14 +267,14 @@ class Switchboard:
             version=session_id,
         )
         self._note(call_id, "leg", {"host": host, "port": leg.port})
-        if note := unreachable_note(host, flow.remote.host):
-            self._publish(call_id, Notice(text=note))
+        if warning := self._reach.warning(flow):
+            self._publish(call_id, Notice(text=warning))
         return media, description
 
     def _codecs(self, account: str) -> tuple[str, ...]:
         """Return what we may speak on an account's calls, best first."""
-        own = self._configuration.accounts[account].codecs if account in self._configuration.accounts else ()
-        wanted = own or self._configuration.general.codecs
+        line = self._configuration.accounts.get(account) or self._configuration.trunks.get(account)
+        wanted = (line.codecs if line else ()) or self._configuration.general.codecs
         return tuple(codec.encoding for codec in wanted if codec.encoding in PLAYABLE)
 
     # ---- what RTP tells

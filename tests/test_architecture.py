@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEAVES = {"errors", "events"}
 CORE = {"sip", "sdp", "rtp", "audio"}
-CALL = {"call", "call_media", "enrolment", "line", "performance", "stream", "tap", "world"}
+CALL = {"call", "call_media", "enrolment", "line", "lines", "performance", "reach", "stream", "tap", "trunk", "world"}
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
 TOP = {"cli", "console", "capture", "testing", "service", "__init__", "__main__"}
 """May import everything, but for ENTRANCES."""
@@ -41,7 +41,10 @@ ARROWS: dict[str, set[str]] = {
     "call_media": {"agent.interfaces", "audio", "media", "recorder", "sdp"},
     "tap": {"agent.interfaces", "media", "sip"},
     "world": {"agent", "config", "media", "net", "recorder", "sip"},
-    "enrolment": {"config", "line", "sip"},
+    "reach": {"config", "net", "sip"},
+    "enrolment": {"config", "line", "reach", "sip"},
+    "trunk": {"config", "sip"},
+    "lines": {"config", "enrolment", "line", "net", "reach", "sip", "trunk", "world"},
     "performance": {"audio", "call"},
     "clips": {"agent", "audio", "local"},
     "pipelines": {"agent", "audio", "call", "clips", "config", "performance", "providers"},

@@ -6,17 +6,19 @@ It knows no socket and no clock: the driver calls `receive` and `handle_timer`, 
 into the core, its own verbs included. Nothing that a peer sends raises.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sipagent.sip.admission import Admission, Verdict
+from sipagent.sip.admission import Admission, Judgement, Standing, Verdict
 from sipagent.sip.capabilities import ACCEPT, ALLOW, SUPPORTED, refusal
+from sipagent.sip.flood import RETRY_AFTER, CallRates, Floodgate
 from sipagent.sip.flow import Address, Flow
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
 from sipagent.sip.invite import Host, InviteSession
 from sipagent.sip.layer import TransactionLayer
-from sipagent.sip.message import Field, Flaw, Request, Response, answerable, check, parse, response_to
+from sipagent.sip.message import Field, Flaw, Request, Response, answerable, check, parse
 from sipagent.sip.outputs import CallerTurnedAway, Invited, Output
 from sipagent.sip.refer import ReferTo
 from sipagent.sip.references import References
@@ -31,16 +33,32 @@ class UserAgent:
     """All that one phone says and hears in SIP, over any number of flows.
 
     `user_agent` is what User-Agent and Server headers say; empty leaves them out. With `has_tcp`, requests that are too
-    large for a datagram go by TCP first (RFC 3261 section 18.1.1).
+    large for a datagram go by TCP first (RFC 3261 section 18.1.1). `reachable` tells which address of ours the peer of
+    a flow can reach, if a NAT lies between; `trunks` are who we are on lines without registration, by name.
     """
 
-    def __init__(self, *, ids: Ids, admission: Admission, user_agent: str = "sipagent", has_tcp: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        ids: Ids,
+        admission: Admission,
+        user_agent: str = "sipagent",
+        has_tcp: bool = False,
+        reachable: Callable[[Flow], Address] = lambda flow: flow.local,
+        trunks: Mapping[str, Identity] | None = None,
+    ) -> None:
         self._ids = ids
         self._admission = admission
+        self._reachable = reachable
+        self._trunks = trunks or {}
+        self._floodgate = Floodgate(self._knows)
+        self._rates = CallRates()
         self._layer = TransactionLayer(user_agent, has_tcp=has_tcp)
         self._host = Host(layer=self._layer, ids=ids, ended=self._forget_session)
         self._sessions: dict[tuple[str, str], InviteSession] = {}
         self._references = References(self._layer, ids)
+        self._hosts: dict[InviteSession, str] = {}
+        self._parties: Counter[str] = Counter()
         self._registrations: list[Registration] = []
 
     @property
@@ -59,6 +77,13 @@ class UserAgent:
         return bool(self._sessions)
 
     # ---- the driver's side
+
+    def admits(self, flow: Flow, now: float) -> bool:
+        """Whether what came over `flow` is worth a look; to be asked before anything parses it."""
+        admitted = self._floodgate.admits(flow.remote.host, now)
+        if not admitted:
+            self.counters["flood"] += 1
+        return admitted
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take one datagram (or one message of a stream) that came over `flow`."""
@@ -146,11 +171,11 @@ class UserAgent:
             identity=identity,
             contact=contact or self.contact(flow),
             offer=offer,
-            headers=headers,
+            headers=(*identity.headers, *headers),
             now=now,
             others=others,
         )
-        self._sessions[session.call_id, session.local_tag] = session
+        self._remember_session(session)
         return session
 
     def refer(self, session: InviteSession, target: Uri, now: float, *, replaces: InviteSession | None = None) -> None:
@@ -169,14 +194,14 @@ class UserAgent:
         registration = self._registration_at(flow)
         if registration is not None:
             return registration.contact
-        return contact_over(flow, "sipagent", secure=secure)
+        return contact_over(flow, "sipagent", address=self._reachable(flow), secure=secure)
 
     # ---- requests
 
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         flaw = check(request)
         if flaw is not None:
-            self._refuse_mangled(request, flaw, flow)
+            self._refuse_mangled(request, flaw, flow, now)
         elif request.method == "ACK":
             self._receive_ack(request, now)
         elif (transaction := self._layer.server(request)) is not None:
@@ -187,17 +212,17 @@ class UserAgent:
             self._receive_in_dialog(session, request, flow, now)
         elif self._references.is_known(request):  # its call is over already
             self._references.receive_notify(self._layer.serve(request, flow, now), now)
-        elif self._admitted(request, flow, now):
-            self._receive_new(request, flow, now)
+        elif (judgement := self._admitted(request, flow, now)) is not None:
+            self._receive_new(self._admission.believable(request, flow), flow, now, judgement.line)
 
-    def _refuse_mangled(self, request: Request, flaw: Flaw, flow: Flow) -> None:
+    def _refuse_mangled(self, request: Request, flaw: Flaw, flow: Flow, now: float) -> None:
         """Tell the sender what is wrong, without a transaction (RFC 3261 section 8.2.7), unless it is a stranger."""
         self.counters["request-mangled"] += 1
-        welcome = self._admission.judge(request, flow) in (Verdict.ACCEPT, Verdict.REJECT)
-        if request.method != "ACK" and welcome and answerable(request):
-            self._layer.send(
-                response_to(request, flaw.code, source=flow.remote, reason=flaw.reason, to_tag=self._tag(request)), flow
-            )
+        if request.method != "ACK" and answerable(request) and self._is_welcome(request, flow, now):
+            self._refuse(request, flow, flaw.code, reason=flaw.reason)
+
+    def _is_welcome(self, request: Request, flow: Flow, now: float) -> bool:
+        return self._admission.judge(request, flow, now).verdict in (Verdict.ACCEPT, Verdict.REJECT)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         """An ACK ends a failure's transaction, or confirms a 2xx."""
@@ -221,7 +246,7 @@ class UserAgent:
     def _receive_cancel(self, request: Request, flow: Flow, now: float) -> None:
         """200 to the CANCEL, 487 to its INVITE if that is still open (RFC 3261 section 9.2)."""
         cancelled = self._layer.server(request, method="INVITE")
-        if cancelled is None and not self._admitted(request, flow, now):
+        if cancelled is None and self._admitted(request, flow, now) is None:
             return
         session = next((item for item in self._sessions.values() if cancelled and item.invited_by(cancelled)), None)
         transaction = self._layer.serve(request, flow, now)
@@ -248,9 +273,11 @@ class UserAgent:
         else:
             self._answer_outright(transaction, now)
 
-    def _receive_new(self, request: Request, flow: Flow, now: float) -> None:
+    def _receive_new(self, request: Request, flow: Flow, now: float, line: str) -> None:
         """Inspect a request outside any dialog in the order of RFC 3261 section 8.2, and serve it."""
         merged = self._layer.merged(request)
+        if request.method == "INVITE" and not merged and self._refused_at_once(request, flow, now):
+            return
         transaction = self._layer.serve(request, flow, now)
         if (refused := refusal(request)) is not None:
             flaw, headers = refused
@@ -260,14 +287,31 @@ class UserAgent:
         elif request.to.tag or request.method == "BYE":
             self._answer(transaction, 481, now)
         elif request.method == "INVITE":
-            self._receive_invite(transaction, now)
+            self._receive_invite(transaction, now, line)
         elif request.method == "REFER":  # whoever wants us to call has a call with us
             self._answer(transaction, 403, now)
         else:
             self._answer_outright(transaction, now)
 
-    def _receive_invite(self, transaction: ServerTransaction, now: float) -> None:
-        registration = self._registration_of(transaction)
+    def _refused_at_once(self, request: Request, flow: Flow, now: float) -> bool:
+        """Whether a call was refused for what needs no transaction: it was so before, or there are too many."""
+        before = self._layer.rejection(request, now)
+        if before is not None:
+            self.counters["refused-again"] += 1
+            self._refuse(request, flow, before.code, reason=before.reason)
+            return True
+        neighbour = self._admission.standing(flow.remote.host) is Standing.NEIGHBOUR
+        code = self._rates.refusal("" if neighbour else str(request.from_.uri.bare()), now)
+        if code is not None:
+            self.counters["too-many-calls"] += 1
+            self._refuse(request, flow, code, headers=[("Retry-After", str(RETRY_AFTER))])
+        return code is not None
+
+    def _receive_invite(self, transaction: ServerTransaction, now: float, line: str) -> None:
+        identity = self._identity_of(transaction, line)
+        if identity is None and not self._admission.answers_number(transaction.request, transaction.flow):
+            self._answer(transaction, 404, now)
+            return
         try:
             named = Replaces.of_headers(transaction.request.headers)
         except ValueError:
@@ -282,13 +326,13 @@ class UserAgent:
                 self._host,
                 transaction,
                 contact=self.contact(transaction.flow, secure=transaction.request.target.scheme == "sips"),
-                account=registration.identity.account if registration else "",
-                credentials=registration.identity.credentials if registration else None,
+                account=identity.account if identity else "",
+                credentials=identity.credentials if identity else None,
             )
         except ValueError:
             self._answer(transaction, 400, now, reason="Bad Contact or Record-Route")
             return
-        self._sessions[session.call_id, session.local_tag] = session
+        self._remember_session(session)
         self._layer.respond(transaction, 100, now)
         self._layer.emit(Invited(session=session, offer=transaction.request.content, replaces=replaced))
 
@@ -320,23 +364,46 @@ class UserAgent:
 
     # ---- who may
 
-    def _admitted(self, request: Request, flow: Flow, now: float) -> bool:
-        verdict = self._admission.judge(request, flow)
-        if verdict is Verdict.ACCEPT:
-            return True
+    def _admitted(self, request: Request, flow: Flow, now: float) -> Judgement | None:
+        """Let a request in, or turn it away in a way that costs us little."""
+        judgement = self._admission.judge(request, flow, now)
+        if judgement.verdict is Verdict.ACCEPT:
+            return judgement
         self.counters["turned-away"] += 1
+        self._report(request, flow, judgement.verdict)
+        if judgement.verdict is not Verdict.DROP and request.method != "CANCEL":
+            code = 403 if judgement.verdict is Verdict.REJECT else 401
+            self._refuse(request, flow, code, headers=judgement.headers)
+        return None
+
+    def _report(self, request: Request, flow: Flow, verdict: Verdict) -> None:
         if self._admission.first_time(flow):
             cure = self._admission.cure(flow)
             self._layer.emit(CallerTurnedAway(source=flow.remote, method=request.method, verdict=verdict, cure=cure))
-        if verdict is Verdict.REJECT:
-            self._answer(self._layer.serve(request, flow, now), 403, now)
-        return False
 
-    def _registration_of(self, transaction: ServerTransaction) -> Registration | None:
-        """The registration that a caller found us by: the one whose Contact was called, else whose registrar calls."""
+    def _refuse(
+        self, request: Request, flow: Flow, code: int, *, reason: str = "", headers: Iterable[Field] = ()
+    ) -> None:
+        """Refuse without a transaction. The tag must be the same each time (section 8.2.7), so it is not drawn."""
+        hop = f"{request.call_id} {request.headers.get('via')}".encode("utf-8", "surrogateescape")
+        tag = hashlib.blake2s(hop, digest_size=8).hexdigest()
+        self._layer.respond_briefly(request, flow, code, reason=reason, to_tag=tag, headers=headers)
+
+    def _knows(self, host: str) -> bool:
+        """Whether an address is a peer's, or that of a party to a call."""
+        return self._admission.standing(host) is not Standing.STRANGER or host in self._parties
+
+    def _identity_of(self, transaction: ServerTransaction, line: str) -> Identity | None:
+        """Whom a caller has found: by our Contact, by the trunk or password it came with, else by its registrar."""
         called = transaction.request.target.user
-        by_contact = (item for item in self._registrations if item.token == called)
-        return next(by_contact, None) or self._registration_at(transaction.flow)
+        named = (
+            item for item in self._registrations if item.token == called or (line and item.identity.account == line)
+        )
+        registration = next(named, None)
+        if registration is None and line in self._trunks:
+            return self._trunks[line]
+        registration = registration or self._registration_at(transaction.flow)
+        return registration.identity if registration else None
 
     def _registration_at(self, flow: Flow) -> Registration | None:
         host = flow.remote.host
@@ -345,8 +412,17 @@ class UserAgent:
 
     # ---- what is over
 
+    def _remember_session(self, session: InviteSession) -> None:
+        self._sessions[session.call_id, session.local_tag] = session
+        self._hosts[session] = session.flow.remote.host
+        self._parties[session.flow.remote.host] += 1
+
     def _forget_session(self, session: InviteSession) -> None:
         self._sessions.pop((session.call_id, session.local_tag), None)
+        host = self._hosts.pop(session)
+        self._parties[host] -= 1
+        if not self._parties[host]:
+            del self._parties[host]
 
     def _forget_registration(self, registration: Registration) -> None:
         self._registrations.remove(registration)

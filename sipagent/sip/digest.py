@@ -54,13 +54,13 @@ def challenges(response: Response) -> list[Challenge]:
     found = [
         challenge
         for header in _ANSWERS
-        for parameters in _digest_parameters(response.headers, header)
+        for parameters in digest_parameters(response.headers, header)
         if (challenge := _read_challenge(header, parameters)) is not None
     ]
     return sorted(found, key=lambda challenge: -_STRENGTH.index(challenge.algorithm))
 
 
-def _digest_parameters(headers: Headers, header: str) -> list[Parameters]:
+def digest_parameters(headers: Headers, header: str) -> list[Parameters]:
     """Split `Digest a="1", b=2, Digest …`: a comma separates parameters and challenges alike (RFC 7235 section 2.1)."""
     groups: list[tuple[str, list[str]]] = []
     for row in headers.rows(header):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sipagent.sip.digest import Credentials
 from sipagent.sip.headers import NameAddr
+from sipagent.sip.message import Field
 from sipagent.sip.uri import Uri
 
 
@@ -12,7 +13,8 @@ class Identity:
     """What From says, and what challenges are answered with.
 
     `uri` is the address of record, never a Contact. `routes` are Route values for requests outside dialogs: the
-    outbound proxy, as `<sip:proxy.example.com;lr>`. `account` is the name the configuration gives it.
+    outbound proxy, as `<sip:proxy.example.com;lr>`. `account` is the name the configuration gives it. `headers` go
+    into every INVITE: P-Asserted-Identity.
     """
 
     uri: Uri
@@ -20,6 +22,7 @@ class Identity:
     credentials: Credentials | None = None
     routes: tuple[str, ...] = ()
     account: str = ""
+    headers: tuple[Field, ...] = ()
 
     def name_addr(self, tag: str = "") -> NameAddr:
         address = NameAddr(uri=self.uri, display_name=self.display_name)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from sipagent.sip.flood import Rejection, Rejections
 from sipagent.sip.flow import Flow
 from sipagent.sip.message import Field, Request, Response, response_to
 from sipagent.sip.outputs import Output, Send
@@ -68,6 +69,7 @@ class TransactionLayer:
         self._clients: dict[tuple[str, ...], _Sent] = {}
         self._servers: dict[tuple[str, ...], ServerTransaction] = {}
         self._requests: dict[tuple[str, ...], ServerTransaction] = {}
+        self._rejections = Rejections()
 
     # ---- what leaves
 
@@ -205,6 +207,10 @@ class TransactionLayer:
         """Whether this request has come to us on another way already (RFC 3261 section 8.2.2.2)."""
         return not request.to.tag and _identity(request) in self._requests
 
+    def rejection(self, request: Request, now: float) -> Rejection | None:
+        """How this call was refused already, if it is tried again as another transaction."""
+        return self._rejections.get(request.call_id, request.from_.tag, now)
+
     def receive_again(self, transaction: ServerTransaction, request: Request, now: float) -> bool:
         """Give a repeated request or an ACK to its transaction; true for the ACK of a 2xx, which is the session's."""
         transaction.receive(request, now)
@@ -227,8 +233,25 @@ class TransactionLayer:
         response = response_to(
             transaction.request, code, source=source, reason=reason, to_tag=to_tag, headers=headers, body=body
         )
+        request = transaction.request
+        if request.method == "INVITE" and not request.to.tag:
+            self._rejections.put(request.call_id, request.from_.tag, code, response.reason, now)
         transaction.respond(response, now)
         self._run_server(transaction)
+
+    def respond_briefly(
+        self,
+        request: Request,
+        flow: Flow,
+        code: int,
+        *,
+        reason: str = "",
+        to_tag: str,
+        headers: Iterable[Field] = (),
+    ) -> None:
+        """Answer without a transaction (RFC 3261 section 8.2.7): for what comes by the thousand."""
+        headers = (*headers, *self._product_header("Server"))
+        self.send(response_to(request, code, source=flow.remote, reason=reason, to_tag=to_tag, headers=headers), flow)
 
     def _run_server(self, transaction: ServerTransaction) -> bool:
         if transaction.state is State.TERMINATED:

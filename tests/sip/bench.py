@@ -7,8 +7,11 @@ from typing import TypeVar
 from sipagent.sip.admission import Admission
 from sipagent.sip.core import UserAgent
 from sipagent.sip.flow import Address, Flow, Transport
+from sipagent.sip.identity import Identity
 from sipagent.sip.message import Request, Response, parse
 from sipagent.sip.outputs import Output, Send
+from sipagent.sip.registration import Registration
+from sipagent.sip.uri import Uri
 
 US = Address("127.0.0.1", 5060)
 PEER = Address("127.0.0.2", 5060)
@@ -39,10 +42,22 @@ class CountingIds:
 class Bench:
     """One UserAgent, its clock, and the far end of its wires."""
 
-    def __init__(self, admission: Admission | None = None, *, user_agent: str = "", has_tcp: bool = False) -> None:
+    def __init__(
+        self,
+        admission: Admission | None = None,
+        *,
+        user_agent: str = "",
+        has_tcp: bool = False,
+        trunks: Iterable[str] = (),
+    ) -> None:
         self.now = 0.0
-        admission = admission or Admission(local=True)
-        self.agent = UserAgent(ids=CountingIds(), admission=admission, user_agent=user_agent, has_tcp=has_tcp)
+        self.agent = UserAgent(
+            ids=CountingIds(),
+            admission=admission or Admission(local=True),
+            user_agent=user_agent,
+            has_tcp=has_tcp,
+            trunks={name: Identity(uri=Uri.parse(f"sip:us@{name}.example.com"), account=name) for name in trunks},
+        )
         self._sent: list[tuple[float, Send]] = []
         self._told: list[Output] = []
 
@@ -51,6 +66,16 @@ class Bench:
         data = message if isinstance(message, bytes) else message.replace("\r\n", "\n").replace("\n", "\r\n").encode()
         self.agent.receive(data, flow or flow_from(source), self.now)
         self.drain()
+
+    def registers(self, registrar: Address = PEER) -> Registration:
+        """Register the account "office", and be granted it."""
+        identity = Identity(uri=Uri.parse(f"sip:6001@{registrar.host}"), account="office")
+        registration = self.agent.register(
+            identity=identity, registrar=Uri(host=registrar.host), flow=flow_from(registrar), expires=300, now=self.now
+        )
+        self.receive(answer(self.request(), 200, headers=["Expires: 300"]), registrar)
+        self.told()
+        return registration
 
     def advance(self, seconds: float) -> None:
         """Let time pass, timer by timer."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipagent.sip.admission import Admission, Verdict
+from sipagent.sip.admission import Admission, Peering, Verdict
 from sipagent.sip.flow import Address
 from sipagent.sip.message import Response
 from sipagent.sip.outputs import Invited
@@ -150,7 +150,7 @@ def test_a_transaction_is_gone_after_its_time() -> None:
 
 
 def test_whoever_is_in_a_call_needs_no_admission() -> None:
-    admission = Admission(peers=[PEER.host])
+    admission = Admission(trunks=[Peering(name="carrier", peers=(PEER.host,))])
     bench = Bench(admission)
     bench.receive(request("INVITE", body=SDP))
     session = bench.event(Invited).session
@@ -164,7 +164,7 @@ def test_whoever_is_in_a_call_needs_no_admission() -> None:
 
 
 def test_a_stranger_cannot_end_a_call_without_its_tags() -> None:
-    bench = Bench(Admission(peers=[PEER.host], unknown=Verdict.DROP))
+    bench = Bench(Admission(trunks=[Peering(name="carrier", peers=(PEER.host,))], unknown=Verdict.DROP))
     bench.receive(request("INVITE", body=SDP))
     session = bench.event(Invited).session
     session.accept(ANSWER, bench.now)
