@@ -26,7 +26,7 @@ def find_file(path: Path | None, environ: Mapping[str, str], directory: Path = P
     """
     asked_for = path or (Path(environ["SIPAGENT_CONFIG"]) if environ.get("SIPAGENT_CONFIG") else None)
     if asked_for is not None:
-        if not asked_for.is_file():
+        if asked_for.is_dir() or not asked_for.exists():  # /dev/null is a configuration, and an empty one
             raise ConfigurationError(f"{asked_for}: there is no such configuration file")
         return asked_for
     return next((place for place in usual_places(environ, directory) if place.is_file()), None)
