@@ -121,8 +121,7 @@ class Uplink:
             case _:
                 self.frames_concealed += 1
                 return self._concealer.conceal(tick, encoding)
-        self._concealer.hear(audio, encoding)
-        return audio
+        return self._concealer.hear(audio, tick, encoding)
 
     def _flush(self, encoding: str) -> None:
         if self._block:
