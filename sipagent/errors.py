@@ -16,6 +16,27 @@ No error text contains a secret.
 """
 
 
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Why a call of ours was not established, in one word for all servers."""
+
+    BUSY = "busy"
+    DECLINED = "declined"
+    UNAVAILABLE = "unavailable"
+    NOT_FOUND = "not found"
+    FORBIDDEN = "forbidden"
+    NO_ANSWER = "no answer"
+    CANCELLED = "cancelled"
+    REDIRECTED = "redirected"
+    """To where calls may not be sent."""
+    NETWORK = "network"
+    """No server answered, or none could be reached."""
+    SERVER_ERROR = "server error"
+    INCOMPATIBLE_MEDIA = "incompatible media"
+
+
 class SipagentError(Exception):
     """The root: `except SipagentError` catches everything that sipagent raises on purpose."""
 
@@ -35,10 +56,11 @@ class NotAcceptable(SipagentError):
 class CallFailed(SipagentError):
     """A call was not established, or ended abnormally."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, outcome: Outcome = Outcome.SERVER_ERROR) -> None:
         super().__init__(f"{code} {reason}")
         self.code = code
         self.reason = reason
+        self.outcome = outcome
 
 
 class RegistrationError(SipagentError):

@@ -54,6 +54,11 @@ class Direction(Enum):
         """The same flow, seen from the other side."""
         return Direction.of(sends=self.receives, receives=self.sends)
 
+    @property
+    def on_hold(self) -> "Direction":
+        """What to offer so that the other side stops to speak (RFC 3264 section 8.4)."""
+        return Direction.of(sends=self.sends, receives=False)
+
     def limited_to(self, other: "Direction") -> "Direction":
         """What both allow."""
         return Direction.of(sends=self.sends and other.sends, receives=self.receives and other.receives)

@@ -1,15 +1,29 @@
 """A 2xx to an INVITE is repeated by the user agent core until its ACK comes (RFC 3261 section 13.3.1.4)."""
 
+from sipagent.sip.message import Field
 from sipagent.sip.timers import PATIENCE, T1, T2
 from sipagent.sip.transaction import ServerTransaction
 
 
 class Acceptance:
-    """Times the repetitions of one 2xx: after T1, then doubling up to T2, for 64*T1 in all, over any transport."""
+    """Times the repetitions of one 2xx: after T1, then doubling up to T2, for 64*T1 in all, over any transport.
 
-    def __init__(self, transaction: ServerTransaction, body: bytes, now: float) -> None:
+    With `delayed_offer` it carries an offer, so that the ACK brings the answer.
+    """
+
+    def __init__(
+        self,
+        transaction: ServerTransaction,
+        headers: tuple[Field, ...],
+        body: bytes,
+        now: float,
+        *,
+        delayed_offer: bool,
+    ) -> None:
         self.transaction = transaction
+        self.headers = headers
         self.body = body
+        self.delayed_offer = delayed_offer
         self._interval = T1
         self._repeat_at = now + T1
         self._gives_up_at = now + PATIENCE
@@ -18,11 +32,6 @@ class Acceptance:
     def number(self) -> int:
         """The CSeq number that the ACK will carry."""
         return self.transaction.request.cseq.number
-
-    @property
-    def delayed_offer(self) -> bool:
-        """Whether the 2xx carries the offer, so that the ACK brings the answer."""
-        return not self.transaction.request.body
 
     def next_timer(self) -> float:
         return min(self._repeat_at, self._gives_up_at)

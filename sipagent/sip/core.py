@@ -11,15 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sipagent.sip.admission import Admission, Judgement, Standing, Verdict
-from sipagent.sip.capabilities import ACCEPT, ALLOW, SUPPORTED, refusal
+from sipagent.sip.calling import Follow, nowhere
+from sipagent.sip.capabilities import ABILITIES, refusal, text_of
 from sipagent.sip.flood import RETRY_AFTER, CallRates, Floodgate
 from sipagent.sip.flow import Address, Flow
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
+from sipagent.sip.in_dialog import METHODS
 from sipagent.sip.invite import Host, InviteSession
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Flaw, Request, Response, answerable, check, parse
-from sipagent.sip.outputs import CallerTurnedAway, Invited, Output
+from sipagent.sip.outputs import CallerTurnedAway, Invited, Output, TextReceived
 from sipagent.sip.refer import ReferTo
 from sipagent.sip.references import References
 from sipagent.sip.registration import Registration
@@ -27,6 +29,8 @@ from sipagent.sip.replaces import Replaces
 from sipagent.sip.requests import contact_over
 from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
+
+ONLY_IN_DIALOGS = {"BYE", "UPDATE", "PRACK", "INFO"}
 
 
 class UserAgent:
@@ -159,8 +163,9 @@ class UserAgent:
         contact: Uri | None = None,
         headers: Iterable[Field] = (),
         others: Sequence[Flow] = (),
+        follow: Follow = nowhere,
     ) -> InviteSession:
-        """Call `target` over `flow`, or if that fails over one of the `others`.
+        """Call `target` over `flow`, or if that fails over one of the `others`; elsewhere as `follow` allows it (3xx).
 
         Without an offer, `Answered` brings one, for `acknowledge` to answer.
         """
@@ -174,6 +179,7 @@ class UserAgent:
             headers=(*identity.headers, *headers),
             now=now,
             others=others,
+            follow=follow,
         )
         self._remember_session(session)
         return session
@@ -264,7 +270,7 @@ class UserAgent:
         if (refused := refusal(request)) is not None:
             flaw, headers = refused
             self._answer(transaction, flaw.code, now, headers)
-        elif request.method in ("INVITE", "BYE"):
+        elif request.method == "BYE" or request.method in METHODS:
             session.receive_request(transaction, now)
         elif request.method == "REFER":
             self._references.receive_refer(session, transaction, now)
@@ -284,10 +290,14 @@ class UserAgent:
             self._answer(transaction, flaw.code, now, headers)
         elif merged:
             self._answer(transaction, 482, now)
-        elif request.to.tag or request.method == "BYE":
+        elif request.to.tag or request.method in ONLY_IN_DIALOGS:
             self._answer(transaction, 481, now)
         elif request.method == "INVITE":
             self._receive_invite(transaction, now, line)
+        elif request.method == "MESSAGE":
+            self._answer(transaction, 200, now)
+            sender = str(request.from_.uri)
+            self._layer.emit(TextReceived(session=None, sender=sender, text=text_of(request)))
         elif request.method == "REFER":  # whoever wants us to call has a call with us
             self._answer(transaction, 403, now)
         else:
@@ -344,13 +354,13 @@ class UserAgent:
         # An early dialog is nobody's to take: it has not been answered, by us or by whom we ring.
         if session is None or session.remote.tag != named.from_tag or not session.has_stood:
             return 481
-        if not session.is_established:
+        if not session.is_confirmed:
             return 603
         return 486 if named.early_only else session
 
     def _answer_outright(self, transaction: ServerTransaction, now: float) -> None:
         """OPTIONS is told what we can (section 11.2); a NOTIFY that nobody asked for is welcome all the same."""
-        capabilities = (ALLOW, ACCEPT, SUPPORTED) if transaction.request.method == "OPTIONS" else ()
+        capabilities = ABILITIES if transaction.request.method == "OPTIONS" else ()
         self._answer(transaction, 200, now, capabilities)
 
     def _answer(

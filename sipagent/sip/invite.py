@@ -1,26 +1,37 @@
-"""An INVITE dialog usage, called or calling, from the INVITE to the BYE (RFC 3261 sections 9, 13, 14 and 15)."""
+"""An INVITE dialog usage, called or calling, from the INVITE to the BYE (RFC 3261 sections 9, 13, 14 and 15).
+
+    Calling        our INVITE, its challenges and forks         Answering     theirs, re-INVITE and UPDATE: 1xx, 2xx
+    Modification   our re-INVITE and UPDATE, collisions         Party         who we are, offers, session timer
+
+What moves a session from state to state is in `invite_table`.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sipagent.errors import LocalProtocolError
-from sipagent.sip.acceptance import Acceptance
-from sipagent.sip.capabilities import ALLOW
-from sipagent.sip.confirmation import Confirmation
+from sipagent.errors import LocalProtocolError, Outcome
+from sipagent.sip.answering import Answering
+from sipagent.sip.calling import Calling, Follow, nowhere, opening_invite
 from sipagent.sip.dialog import Dialog
 from sipagent.sip.digest import Authenticator, Credentials
+from sipagent.sip.dtmf import RELAY, Press, relay_body
 from sipagent.sip.flow import Flow
 from sipagent.sip.headers import NameAddr
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
+from sipagent.sip.in_dialog import InDialog
+from sipagent.sip.info import InfoQueue
 from sipagent.sip.invite_reports import REPORTS, Cause
 from sipagent.sip.invite_table import SESSION, Action, SessionInput, SessionState
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Request, Response
+from sipagent.sip.modification import Describe, Ending, Modification
+from sipagent.sip.outcome import outcome_of
+from sipagent.sip.outputs import ReofferAnswered, ReofferRefused
 from sipagent.sip.parameters import Parameters, quote
+from sipagent.sip.party import Party
 from sipagent.sip.reasons import reason_phrase
-from sipagent.sip.requests import again, opening_request, sdp_type
-from sipagent.sip.timers import PATIENCE
+from sipagent.sip.session_timer import Due
 from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
 
@@ -68,6 +79,7 @@ class InviteSession:
         contact: Uri,
         account: str,
         credentials: Credentials | None = None,
+        follow: Follow = nowhere,
     ) -> None:
         self.state = state
         self.outgoing = state is SessionState.CALLING
@@ -79,17 +91,23 @@ class InviteSession:
         self.account = account
         self.credentials = credentials
         self.contact = contact
-        self._host = host
+        self._ended = host.ended
         self._layer = host.layer
-        self._authenticator = Authenticator(credentials, host.ids, request.call_id)
-        self._credentials: list[Field] = []
+        self._party = Party(
+            layer=host.layer,
+            ids=host.ids,
+            call_id=request.call_id,
+            tag=local.tag,
+            contact=contact,
+            authenticator=Authenticator(credentials, host.ids, request.call_id),
+        )
         self._dialog: Dialog | None = None
-        self._invite = request
-        self._bye: Request | None = None
-        self._transaction: ServerTransaction | None = None  # of the INVITE to be answered: the first, or a re-INVITE
-        self._acceptance: Acceptance | None = None  # while a 2xx of ours waits for its ACK
-        self._confirmation = Confirmation(host.layer)
-        self._cancelled_at: float | None = None
+        self._calling = Calling(self._party, request, flow, user=self, follow=follow) if self.outgoing else None
+        self._answering = Answering(self._party)
+        self._changes = Modification(self._party, owns_call_id=self.outgoing, told=self._changed)
+        self._info = InfoQueue(self._party, self._lost)
+        self._in_dialog = InDialog(self, self._party, self._answering, self._changes, self._step)
+        self._promise = b""
 
     @classmethod
     def called(
@@ -115,7 +133,8 @@ class InviteSession:
             account=account,
             credentials=credentials,
         )
-        session._dialog, session._transaction = dialog, transaction
+        session._dialog = dialog
+        session._answering.open(transaction)
         return session
 
     @classmethod
@@ -131,46 +150,42 @@ class InviteSession:
         headers: Iterable[Field],
         now: float,
         others: Sequence[Flow] = (),
+        follow: Follow = nowhere,
     ) -> "InviteSession":
         """Call `target`: its INVITE leaves over `flow`, or if that fails, over one of the `others`."""
-        call_id = host.ids.token("call-id")
-        local, remote = identity.name_addr(host.ids.token("tag", call_id)), NameAddr(uri=target.bare())
-        request = opening_request(
-            "INVITE",
-            target=target,
-            flow=flow,
-            branch=host.ids.token("branch", call_id),
-            routes=identity.routes,
-            sender=local,
-            recipient=remote,
-            call_id=call_id,
-            number=1 + host.ids.number("cseq", 16, call_id),
-            headers=(("Contact", f"<{contact}>"), ALLOW, *headers, *sdp_type(offer)),
-            body=offer or b"",
+        request = opening_invite(
+            host.ids, target=target, flow=flow, identity=identity, contact=contact, offer=offer, headers=headers
         )
         session = cls(
             host,
             state=SessionState.CALLING,
             request=request,
             flow=flow,
-            local=local,
-            remote=remote,
+            local=request.from_,
+            remote=request.to,
             contact=contact,
             account=identity.account,
             credentials=identity.credentials,
+            follow=follow,
         )
-        host.layer.request(request, flow, session, now, others=others)
+        session._call(now, others)
         return session
+
+    def _call(self, now: float, others: Sequence[Flow] = ()) -> None:
+        if self._calling is not None:
+            self._calling.send(now, others=others)
 
     # ---- the driver's verbs
 
     def ring(self, now: float, *, code: int = 180, body: bytes = b"") -> None:
-        """Send a provisional response."""
+        """Send a provisional response; reliably, where the caller requires it (RFC 3262)."""
         self._ask(SessionInput.RING, Cause(code=code, body=body), now)
 
     def accept(self, body: bytes, now: float) -> None:
         """Send 200 with our SDP, and repeat it until the ACK comes."""
-        self._ask(SessionInput.ACCEPT, Cause(body=body), now)
+        self._promise = body
+        waits = self.state is SessionState.INVITED and self._answering.must_wait
+        self._ask(SessionInput.PROMISE if waits else SessionInput.ACCEPT, Cause(), now)
 
     def reject(self, code: int, now: float, *, reason: str = "", headers: Iterable[Field] = ()) -> None:
         """Send a final failure."""
@@ -183,24 +198,41 @@ class InviteSession:
     def bye(self, now: float, *, reason: str = "") -> None:
         """End the session, whatever its state: BYE, CANCEL, or 480 to an INVITE not answered yet. Idempotent."""
         headers = (("Reason", f"SIP;text={quote(reason)}"),) if reason else ()
-        self._layer.settle(self._invite)
+        if self._calling is not None:
+            self._calling.settle()
         self._step(SessionInput.HANG_UP, Cause(code=480, headers=headers, reason=reason), now)
 
     def acknowledge(self, answer: bytes, now: float) -> None:
         """Send the ACK, with our answer, of a call that we made without an offer."""
-        if self._dialog is not None and self._dialog.remote_tag not in self._confirmation:
-            self._send_ack(self._dialog, answer)
+        if self._calling is not None and self._dialog is not None:
+            self._calling.acknowledge(self._dialog, answer)
+            self._settle(now)
 
     def answer_offer(self, body: bytes, now: float) -> None:
-        """Send 200 to a re-INVITE: our answer, or our offer where it had none."""
-        if self._transaction is not None and self.state is SessionState.ESTABLISHED:
-            self._send_success(Cause(body=body), now)
-            self._layer.schedule.update(self)
+        """Send 200 to a re-INVITE, UPDATE or PRACK: our answer, or our offer where it had none."""
+        if self._is_asked:
+            self._answering.answer(body, now)
+            self._settle(now)
 
     def refuse_offer(self, code: int, now: float) -> None:
-        """Refuse a re-INVITE; the call stands as it was (section 14.2)."""
-        if self._transaction is not None and self.state is SessionState.ESTABLISHED:
-            self._send_failure(Cause(code=code), now)
+        """Refuse the offer of a re-INVITE, UPDATE or PRACK; the call stands as it was (section 14.2)."""
+        if self._is_asked:
+            self._answering.refuse(code, now)
+            self._settle(now)
+
+    def reoffer(self, describe: Describe, now: float) -> None:
+        """Offer anew what `describe` returns, as soon as no other offer is in the air: hold, other codecs, addresses.
+
+        By re-INVITE, or by UPDATE while the call is not answered; ends in `ReofferAnswered` or `ReofferRefused`.
+        """
+        if self.state not in _OVER:
+            self._changes.offer(describe, now)
+            self._settle(now)
+
+    def press(self, key: str, now: float, *, duration_ms: int = 160) -> None:
+        """Press a key by INFO, after those before it have been confirmed."""
+        if self._dialog is not None and self.state not in _OVER:
+            self._info.send(self._dialog, RELAY, relay_body(Press(key, duration_ms)), now)
 
     # ---- for usages that share the dialog
 
@@ -215,9 +247,14 @@ class InviteSession:
         return self.state in _ANSWERED
 
     @property
-    def is_established(self) -> bool:
-        """Whether the call stands, confirmed by an ACK."""
-        return self.state is SessionState.ESTABLISHED
+    def is_confirmed(self) -> bool:
+        """Whether the call has been answered and is not over: its dialog is confirmed (RFC 3261 section 12)."""
+        return self.state in (SessionState.ACCEPTED, SessionState.ESTABLISHED)
+
+    @property
+    def must_offer_early(self) -> bool:
+        """Whether `ring` has to carry an offer: the caller made none, and wants reliable responses."""
+        return self._answering.must_offer_early
 
     # ---- requests of the far end
 
@@ -226,123 +263,153 @@ class InviteSession:
         return self.local.tag
 
     def owns(self, request: Request) -> bool:
-        """Whether a request belongs to this session's dialog, by its remote tag."""
-        return self._dialog is not None and request.from_.tag == self._dialog.remote_tag
+        """Whether a request belongs to a dialog of this session, by its remote tag."""
+        return self._dialog_with(request.from_.tag) is not None
 
     def awaits(self, number: int) -> bool:
         """Whether a 2xx of ours waits for the ACK with this CSeq number."""
-        return self._acceptance is not None and self._acceptance.number == number
+        acceptance = self._answering.acceptance
+        return acceptance is not None and acceptance.number == number
 
     def invited_by(self, transaction: ServerTransaction) -> bool:
         """Whether `transaction` is the INVITE of this session, or a re-INVITE that it has yet to answer."""
-        return transaction is self._transaction or transaction.request is self.request
+        return transaction is self._answering.invite or transaction.request is self.request
 
     def receive_request(self, transaction: ServerTransaction, now: float) -> None:
-        """Take a BYE or a re-INVITE of the dialog."""
+        """Take a request inside the dialog: in its order, and while there is a call to which it can belong."""
         request = transaction.request
-        if self._dialog is None or self.state is SessionState.ENDED:
+        dialog = self._dialog_with(request.from_.tag)
+        if dialog is None or (self.state in _OVER and request.method != "BYE"):
             self._layer.respond(transaction, 481, now)
-        elif not self._dialog.takes(request):
+        elif not dialog.takes(request):
             self._layer.respond(transaction, 500, now, reason="CSeq Out of Order")
         elif request.method == "BYE":
-            self._layer.respond(transaction, 200, now)
-            cause = Cause(code=487, by="caller", reason=_reason_text(request))
-            self._step(SessionInput.BYE, cause, now)
+            self._receive_bye(transaction, now)
         else:
-            self._receive_reinvite(transaction, now)
+            self._in_dialog.receive(transaction, dialog, now)
+            self._settle(now)
+
+    def _receive_bye(self, transaction: ServerTransaction, now: float) -> None:
+        if self._dialog is None:  # who rings cannot hang up, only refuse (section 15)
+            self._layer.respond(transaction, 481, now)
+            return
+        self._layer.respond(transaction, 200, now)
+        self._step(SessionInput.BYE, Cause(code=487, by="caller", reason=_reason_text(transaction.request)), now)
 
     def receive_ack(self, request: Request, now: float) -> None:
         """Take the ACK of our 2xx; others are repetitions."""
-        acceptance = self._acceptance
-        if acceptance is None or acceptance.number != request.cseq.number:
-            return
-        self._acceptance = None
-        answer = request.content if acceptance.delayed_offer else None
-        self._step(SessionInput.ACK, Cause(message=acceptance.transaction.request, body=answer), now)
+        acceptance = self._answering.acknowledge(request)
+        if acceptance is not None:
+            answer = request.content if acceptance.delayed_offer else None
+            self._step(SessionInput.ACK, Cause(message=acceptance.transaction.request, body=answer), now)
 
     def receive_cancel(self, transaction: ServerTransaction, now: float) -> None:
         """An INVITE is taken back: 487, unless it is answered already (section 9.2). A call that stands goes on."""
-        if transaction is not self._transaction:
+        if transaction is not self._answering.invite:
             return
         if self.state is SessionState.ESTABLISHED:
-            self._send_failure(Cause(code=487), now)
+            self._answering.fail(487, now)
+            self._settle(now)
         else:
             self._step(SessionInput.CANCEL, Cause(code=487), now)
 
-    def _receive_reinvite(self, transaction: ServerTransaction, now: float) -> None:
-        if self.state is not SessionState.ESTABLISHED or self._transaction or self._acceptance:
-            # Another offer is still in the air (section 14.2).
-            wait = self._host.ids.number("retry-after", 3, self.call_id)
-            self._layer.respond(transaction, 500, now, headers=[("Retry-After", str(wait))])
-            return
-        if self._dialog is not None:
-            self._dialog.retarget(transaction.request)
-        self._transaction = transaction
-        self._step(SessionInput.INVITE, Cause(message=transaction.request), now)
+    def _dialog_with(self, tag: str) -> Dialog | None:
+        if self._dialog is None:
+            return self._calling.dialog_with(tag) if self._calling is not None else None
+        return self._dialog if self._dialog.remote_tag == tag else None
 
-    # ---- responses to ours
+    @property
+    def _is_asked(self) -> bool:
+        """Whether an offer waits for our answer, the one of the first INVITE excepted."""
+        return self._answering.update is not None or self.state is SessionState.ESTABLISHED
+
+    # ---- responses to our INVITE
 
     def receive_response(self, response: Response, request: Request, now: float) -> None:
-        if response.code in (401, 407) and self._can_answer(response, request):
-            self._step(SessionInput.CHALLENGED, Cause(), now)
-        elif request.method == "INVITE":
-            self._receive_invite_response(response, now)
-        elif request is self._bye and response.code >= 200:
-            self._step(SessionInput.BYE_DONE, Cause(), now)
-
-    def moved(self, request: Request, server: Flow) -> None:
-        if request is self._invite:
-            self.flow = server
+        if self._calling is None or request is not self._calling.request:
+            return
+        if response.code < 200:
+            self._receive_provisional(self._calling, response, now)
+        elif response.code >= 300:
+            self._receive_failure(self._calling, response, now)
+        elif self._dialog is None:
+            self._step(SessionInput.SUCCESS, _cause_of(response), now)
+        else:
+            self._calling.answered_again(response, now)
 
     def request_failed(self, request: Request, code: int, now: float, *, why: str = "") -> None:
-        if request.method == "INVITE":
-            self._step(SessionInput.FAILURE, Cause(code=code, reason=reason_phrase(code)), now)
-        elif request is self._bye:
-            self._step(SessionInput.BYE_DONE, Cause(), now)
+        if self._calling is None or request is not self._calling.request:
+            return
+        if self._may_amend and self._calling.turn():
+            self._step(SessionInput.AMENDED, Cause(), now)
+            return
+        cause = Cause(code=code, reason=reason_phrase(code), outcome=Outcome.NETWORK)
+        self._step(SessionInput.FAILURE, cause, now)
 
-    def _receive_invite_response(self, response: Response, now: float) -> None:
-        cause = Cause(message=response, code=response.code, reason=response.reason, body=response.content)
-        if response.code < 200:
-            self._step(SessionInput.PROVISIONAL, cause, now)
-        elif response.code >= 300:
-            self._step(SessionInput.FAILURE, cause, now)
-        elif response.to.tag in self._confirmation:
-            self._confirmation.repeat(response.to.tag)
-        elif self._dialog is None:
-            self._step(SessionInput.SUCCESS, cause, now)
-        elif response.to.tag != self._dialog.remote_tag and not self._confirmation.full:
-            self._hang_up_fork(response, now)
+    def moved(self, request: Request, server: Flow) -> None:
+        if self._calling is not None and request is self._calling.request:
+            self.flow = self._calling.flow = server
 
-    def _hang_up_fork(self, response: Response, now: float) -> None:
-        """A second phone answered the same call: acknowledged and hung up (section 13.2.2.4)."""
-        dialog = Dialog.of_response(self._invite, response, self.flow)
-        self._send_ack(dialog, b"")
-        self._layer.request(dialog.request("BYE", branch=self._branch()), dialog.next_flow(), self, now)
+    def _receive_provisional(self, calling: Calling, response: Response, now: float) -> None:
+        if calling.ring(response, now):
+            self._step(SessionInput.PROVISIONAL, _cause_of(response), now)
 
-    def _can_answer(self, response: Response, request: Request) -> bool:
-        """Whether a challenge is of a request still wanted, and we have credentials for it."""
-        if request not in (self._invite, self._bye) or (self.state, SessionInput.CHALLENGED) not in SESSION:
-            return False
-        self._credentials = self._authenticator.answer(request, response) or []
-        return bool(self._credentials)
+    def _receive_failure(self, calling: Calling, response: Response, now: float) -> None:
+        if self._may_amend and calling.amend(response):
+            self.flow = calling.flow
+            self._step(SessionInput.AMENDED, Cause(), now)
+        else:
+            self._step(SessionInput.FAILURE, _cause_of(response), now)
+
+    @property
+    def _may_amend(self) -> bool:
+        return (self.state, SessionInput.AMENDED) in SESSION
+
+    # ---- what became of our other requests
+
+    def _changed(self, ending: Ending, now: float) -> None:
+        """A re-INVITE or UPDATE of ours is through."""
+        if self.state in _OVER:
+            return
+        if ending.code in (408, 481):
+            self._lost(ending.code, now)
+        elif ending.answer is not None:
+            self._layer.emit(ReofferAnswered(session=self, answer=ending.answer))
+        elif ending.code >= 300 and ending.is_refresh:
+            self._party.timer.failed(now)
+        elif ending.code >= 300:
+            self._layer.emit(ReofferRefused(session=self, code=ending.code, reason=ending.reason))
+        self._settle(now)
+
+    def _lost(self, code: int, now: float) -> None:
+        """The far end knows nothing of the call any more, or says nothing (section 12.2.1.2)."""
+        known = "no longer knows this call" if code == 481 else "does not answer any more"
+        self._step(SessionInput.LOST, _broken(f"the far end {known}", code), now)
+
+    def _bye_done(self, code: int, response: Response | None, now: float) -> None:
+        self._step(SessionInput.BYE_DONE, Cause(), now)
 
     # ---- time
 
     def next_timer(self) -> float | None:
-        deadlines = [] if self._acceptance is None else [self._acceptance.next_timer()]
-        if self.state is SessionState.CANCELLING and self._cancelled_at is not None:
-            deadlines.append(self._cancelled_at + PATIENCE)
-        return min(deadlines, default=None)
+        parts = (self._answering, self._calling, self._changes, self._party.timer)
+        deadlines = (part.next_timer() for part in parts if part is not None)
+        return min((at for at in deadlines if at is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        acceptance = self._acceptance
-        if acceptance is not None and acceptance.expired(now):
-            self._acceptance = None
-            self._step(SessionInput.NO_ACK, Cause(by="network", reason="our 200 OK was never acknowledged"), now)
-        elif acceptance is not None and acceptance.repeat(now):
-            self._respond_success(acceptance, now)
-        if self._cancelled_at is not None and now >= self._cancelled_at + PATIENCE:
+        if self._answering.has_no_ack(now):
+            self._step(SessionInput.NO_ACK, _broken("our 200 OK was never acknowledged", 408), now)
+        if self._answering.has_no_prack(now):
+            self._step(SessionInput.NO_PRACK, Cause(code=504), now)
+        if self._calling is not None and self._calling.has_no_final(now):
             self._step(SessionInput.NO_FINAL, Cause(), now)
+        due = self._party.timer.due(now)
+        if due is Due.EXPIRED:
+            self._step(SessionInput.EXPIRED, _broken("the session was not refreshed in time", 408), now)
+        elif due is Due.REFRESH:
+            self._changes.refresh(now)
+        self._changes.handle_timer(now)
+        self._settle(now)
 
     # ---- the machine
 
@@ -365,89 +432,64 @@ class InviteSession:
                 self._layer.emit(output)
         if self.state in (SessionState.ENDING, SessionState.ENDED):
             self._release(now)
-        self._layer.schedule.update(self)
+        self._settle(now)
         if self.state is SessionState.ENDED:
-            self._host.ended(self)
+            self._ended(self)
+
+    def _settle(self, now: float) -> None:
+        """After whatever has happened: what of ours has waited for its moment may leave, and the time is kept."""
+        early = self._calling.latest if self._calling is not None else None
+        dialog = self._dialog or early
+        if dialog is not None and self.state not in _OVER:
+            confirmed = self.state is SessionState.ESTABLISHED
+            free = self._answering.invite is None and self._answering.acceptance is None
+            self._changes.proceed(dialog, now, confirmed=confirmed, invite_is_free=free)
+        self._layer.schedule.update(self)
 
     def _release(self, now: float) -> None:
-        """No offer outlives the session (section 15.1.2)."""
-        self._acceptance = None
-        if self._transaction is not None:
-            self._send_failure(Cause(code=487), now)
+        """Nothing that was asked, or that we wanted, outlives the session (section 15.1.2)."""
+        self._party.timer.stop()
+        self._info.close()
+        self._answering.close(now)
+        self._changes.close(now)
+        if self._calling is not None:
+            self._calling.close()
 
     # ---- actions: what is sent
 
     def _send_provisional(self, cause: Cause, now: float) -> None:
-        if self._transaction is not None:
-            body = cause.body or b""
-            headers = (*self._dialog_headers(self._transaction.request), *sdp_type(body))
-            self._layer.respond(self._transaction, cause.code, now, to_tag=self.local_tag, headers=headers, body=body)
+        self._answering.progress(cause.code, cause.body or b"", now)
 
     def _send_success(self, cause: Cause, now: float) -> None:
-        if self._transaction is not None:
-            self._acceptance = Acceptance(self._transaction, cause.body or b"", now)
-            self._respond_success(self._acceptance, now)
-            self._transaction = None
-
-    def _respond_success(self, acceptance: Acceptance, now: float) -> None:
-        headers = (*self._dialog_headers(acceptance.transaction.request), *sdp_type(acceptance.body))
-        self._layer.respond(
-            acceptance.transaction, 200, now, to_tag=self.local_tag, headers=headers, body=acceptance.body
-        )
+        self._answering.succeed(self._promise, now)
 
     def _send_failure(self, cause: Cause, now: float) -> None:
-        transaction, self._transaction = self._transaction, None
-        if transaction is not None:
-            self._layer.respond(
-                transaction, cause.code, now, reason=cause.phrase, to_tag=self.local_tag, headers=cause.headers
-            )
-
-    def _dialog_headers(self, request: Request) -> tuple[Field, ...]:
-        routes = [("Record-Route", value) for value in request.headers.rows("record-route")]
-        return (*routes, ("Contact", f"<{self.contact}>"), ALLOW)
+        self._answering.fail(cause.code, now, reason=cause.phrase, headers=cause.headers)
 
     def _confirm(self, cause: Cause, now: float) -> None:
         """Make the dialog of a 2xx and acknowledge it; without our offer, the ACK waits for our answer."""
-        if isinstance(cause.message, Response):
-            self._dialog = Dialog.of_response(self._invite, cause.message, self.flow)
+        if self._calling is not None and isinstance(cause.message, Response):
+            self._dialog = self._calling.confirm(cause.message)
             self.remote = self._dialog.remote
-            if self._invite.body:
-                self._send_ack(self._dialog, b"")
-
-    def _send_ack(self, dialog: Dialog, body: bytes) -> None:
-        self._confirmation.send(dialog, branch=self._branch(), number=self._invite.cseq.number, body=body)
+            self._party.timer.agree(cause.message, now)
 
     def _send_bye(self, cause: Cause, now: float) -> None:
         if self._dialog is None:
             return
-        if self.outgoing:
-            self.acknowledge(b"", now)
-        self._authenticator.begin()
-        self._bye = self._dialog.request("BYE", branch=self._branch(), headers=cause.headers)
-        self._layer.request(self._bye, self._dialog.next_flow(), self, now)
+        if self._calling is not None:
+            self._calling.acknowledge(self._dialog)
+        self._party.request(self._dialog, "BYE", self._bye_done, headers=cause.headers).send(now)
 
     def _send_cancel(self, cause: Cause, now: float) -> None:
-        self._cancelled_at = now
-        self._layer.cancel(self._invite, self, now)
+        if self._calling is not None:
+            self._calling.cancel(now)
+
+    def _send_invite(self, cause: Cause, now: float) -> None:
+        self._call(now)
 
     def _abandon(self, cause: Cause, now: float) -> None:
-        self._layer.abandon(self._invite)
-
-    def _repeat_invite(self, cause: Cause, now: float) -> None:
-        number = self._invite.cseq.number + 1
-        self._invite = again(
-            self._invite, flow=self.flow, branch=self._branch(), number=number, credentials=self._credentials
-        )
-        self._layer.request(self._invite, self.flow, self, now)
-
-    def _repeat_bye(self, cause: Cause, now: float) -> None:
-        if self._dialog is not None and self._bye is not None:
-            flow, number = self._dialog.next_flow(), self._dialog.next_number()
-            self._bye = again(self._bye, flow=flow, branch=self._branch(), number=number, credentials=self._credentials)
-            self._layer.request(self._bye, flow, self, now)
-
-    def _branch(self) -> str:
-        return self._host.ids.token("branch", self.call_id)
+        if self._calling is not None:
+            self._calling.abandon()
 
 
 _SENDERS: Mapping[Action, Callable[[InviteSession, Cause, float], None]] = {
@@ -455,12 +497,27 @@ _SENDERS: Mapping[Action, Callable[[InviteSession, Cause, float], None]] = {
     Action.SEND_SUCCESS: InviteSession._send_success,
     Action.SEND_FAILURE: InviteSession._send_failure,
     Action.SEND_CANCEL: InviteSession._send_cancel,
+    Action.SEND_INVITE: InviteSession._send_invite,
     Action.SEND_BYE: InviteSession._send_bye,
-    Action.REPEAT_INVITE: InviteSession._repeat_invite,
-    Action.REPEAT_BYE: InviteSession._repeat_bye,
     Action.ABANDON: InviteSession._abandon,
     Action.CONFIRM: InviteSession._confirm,
 }
+
+
+def _cause_of(response: Response) -> Cause:
+    return Cause(
+        message=response,
+        code=response.code,
+        reason=response.reason,
+        body=response.content,
+        outcome=outcome_of(response.code),
+    )
+
+
+def _broken(reason: str, code: int) -> Cause:
+    """The end of a call that the far end did not want, or cannot tell (RFC 3326)."""
+    header = ("Reason", f"SIP;cause={code};text={quote(reason)}")
+    return Cause(by="network", reason=reason, headers=(header,))
 
 
 def _reason_text(request: Request) -> str:

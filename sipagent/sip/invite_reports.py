@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sipagent.errors import Outcome
 from sipagent.sip.invite_table import Action
 from sipagent.sip.message import Field, Request, Response
 from sipagent.sip.outputs import (
@@ -33,6 +34,8 @@ class Cause:
     """The reason phrase of a response that we send; empty for the registered one."""
     reason: str = ""
     """Why, for the driver: the peer's reason phrase, or the text of a BYE."""
+    outcome: Outcome = Outcome.SERVER_ERROR
+    """What a refusal of our INVITE means."""
     by: Side = "us"
     body: bytes | None = None
     headers: tuple[Field, ...] = ()
@@ -59,7 +62,9 @@ REPORTS: Mapping[Action, Callable[["InviteSession", Cause], Output | None]] = {
     Action.REPORT_OFFER: _reoffered,
     Action.REPORT_PROGRESS: _progress,
     Action.REPORT_ANSWERED: lambda session, cause: Answered(session=session, body=cause.body),
-    Action.REPORT_REFUSED: lambda session, cause: Refused(session=session, code=cause.code, reason=cause.reason),
+    Action.REPORT_REFUSED: lambda session, cause: Refused(
+        session=session, code=cause.code, reason=cause.reason, outcome=cause.outcome
+    ),
     Action.REPORT_CANCELLED: lambda session, cause: Cancelled(session=session),
     Action.REPORT_ENDED: lambda session, cause: Ended(session=session, by=cause.by, reason=cause.reason),
 }

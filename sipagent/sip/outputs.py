@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sipagent.errors import Outcome
 from sipagent.sip.flow import Address, Flow
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReOffered:
-    """A re-INVITE: to be met with `answer_offer` or `refuse_offer`. Without an offer, our 200 carries one."""
+    """A re-INVITE, UPDATE or PRACK: for `answer_offer` or `refuse_offer`. Without an offer, our 200 carries one."""
 
     session: "InviteSession"
     offer: bytes | None
@@ -55,10 +56,45 @@ class ReOffered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReAnswered:
-    """The ACK of a re-INVITE without an offer has come. `answer` is the answer to the offer of our 200."""
+    """The answer to an offer that we made in a 200 (of a re-INVITE) or in a 1xx, None where the far end gave none."""
 
     session: "InviteSession"
     answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReofferAnswered:
+    """The far end has accepted a further offer of ours (see `reoffer`), or refreshes the call. `answer` is its SDP."""
+
+    session: "InviteSession"
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReofferRefused:
+    """The far end refused a further offer of ours; the call stands as it was."""
+
+    session: "InviteSession"
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPressed:
+    """The far end pressed a key, and said so by INFO."""
+
+    session: "InviteSession"
+    key: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextReceived:
+    """A MESSAGE (RFC 3428): inside a call, or from somebody (a URI) who has none with us."""
+
+    session: "InviteSession | None"
+    sender: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +122,7 @@ class Refused:
     session: "InviteSession"
     code: int
     reason: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +219,10 @@ Output = (
     | Acknowledged
     | ReOffered
     | ReAnswered
+    | ReofferAnswered
+    | ReofferRefused
+    | KeyPressed
+    | TextReceived
     | Progress
     | Answered
     | Refused

@@ -32,7 +32,7 @@ class References:
         Raises LocalProtocolError when it does not stand, or has been asked already.
         """
         dialog = session.dialog
-        if dialog is None or not session.is_established:
+        if dialog is None or not session.is_confirmed:
             raise LocalProtocolError(f"cannot refer the far end of a session that is {session.state.value}")
         if _id_of(session) in self._ours:
             raise LocalProtocolError("the far end has been asked already")
@@ -59,7 +59,7 @@ class References:
     def receive_refer(self, session: InviteSession, transaction: ServerTransaction, now: float) -> None:
         """Take a REFER inside a dialog: the driver decides, unless it is none or comes at the wrong moment."""
         dialog = session.dialog
-        if dialog is None or not session.is_established:
+        if dialog is None or not session.is_confirmed:
             self._layer.respond(transaction, 481, now)
             return
         if not dialog.takes(transaction.request):

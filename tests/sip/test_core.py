@@ -8,7 +8,7 @@ from sipagent.sip.message import Response
 from sipagent.sip.outputs import Invited
 from tests.sip.bench import ANSWER, PEER, SDP, Bench, flow_from, request
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, REFER"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, NOTIFY, REFER"
 
 
 def reply(message: str) -> Response:
@@ -22,15 +22,15 @@ def test_options_is_told_what_we_can() -> None:
     assert ok.code == 200
     assert ok.to.tag
     assert ok.headers.get("allow") == ALLOW
-    assert ok.headers.get("accept") == "application/sdp"
-    assert ok.headers.get("supported") == "norefersub, replaces"
+    assert ok.headers.get("accept") == "application/sdp, application/dtmf-relay, application/dtmf, text/plain"
+    assert ok.headers.get("supported") == "100rel, norefersub, replaces, timer"
 
 
 def test_a_notify_that_nobody_asked_for_is_accepted() -> None:
     assert reply(request("NOTIFY", headers=["Event: message-summary"])).code == 200
 
 
-@pytest.mark.parametrize("method", ["REGISTER", "INFO", "SUBSCRIBE", "UPDATE", "PRACK", "MESSAGE", "PUBLISH"])
+@pytest.mark.parametrize("method", ["REGISTER", "SUBSCRIBE", "PUBLISH"])
 def test_a_method_that_we_do_not_do_is_405(method: str) -> None:
     response = reply(request(method))
     assert (response.code, response.headers.get("allow")) == (405, ALLOW)
@@ -41,19 +41,19 @@ def test_a_method_that_nobody_knows_is_501() -> None:
     assert (response.code, response.headers.get("allow")) == (501, ALLOW)
 
 
-@pytest.mark.parametrize("method", ["BYE", "OPTIONS", "INVITE", "NOTIFY"])
+@pytest.mark.parametrize("method", ["BYE", "OPTIONS", "INVITE", "NOTIFY", "UPDATE", "PRACK", "INFO", "MESSAGE"])
 def test_a_request_of_a_dialog_that_we_do_not_have_is_481(method: str) -> None:
     assert reply(request(method, recipient="<sip:6001@127.0.0.1>;tag=gone")).code == 481
 
 
-def test_a_bye_or_cancel_out_of_the_blue_is_481() -> None:
-    assert reply(request("BYE")).code == 481
-    assert reply(request("CANCEL")).code == 481
+@pytest.mark.parametrize("method", ["BYE", "CANCEL", "UPDATE", "PRACK", "INFO"])
+def test_what_needs_a_call_is_481_without_one(method: str) -> None:
+    assert reply(request(method)).code == 481
 
 
 def test_an_unknown_extension_is_420() -> None:
-    response = reply(request("INVITE", headers=["Require: 100rel, nothingSIPpy"]))
-    assert (response.code, response.headers.get("unsupported")) == (420, "100rel, nothingsippy")
+    response = reply(request("INVITE", headers=["Require: 100rel, timer, precondition, nothingSIPpy"]))
+    assert (response.code, response.headers.get("unsupported")) == (420, "nothingsippy, precondition")
 
 
 def test_another_uri_scheme_is_416() -> None:

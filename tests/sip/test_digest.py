@@ -53,7 +53,7 @@ def test_sha_512_256() -> None:
     challenge = Challenge(header="www-authenticate", realm="r", nonce="n1", algorithm="SHA-512-256", qop="auth")
     credentials = Credentials(username="bob", password="pw")
     answer = digest_response(credentials, challenge, method="REGISTER", uri="sip:r", count="00000001", cnonce="c")
-    # As `openssl dgst -sha512-256` gives it: the example of RFC 7616 section 3.9.2 is another algorithm's (erratum 4897).
+    # what `openssl dgst -sha512-256` makes of the three steps of RFC 7616 section 3.4.1
     assert answer == "de78a40680c7ba19bbc7fd9000ea2a43b04a2ee63fa13cfc8a3eae48737ef1d0"
 
 

@@ -328,11 +328,6 @@ class TestHangingUp:
         bench.receive(from_caller("OPTIONS", "opt"))
         assert bench.lines() == ["200"]
 
-    def test_info_in_the_call_is_405(self) -> None:
-        bench, _ = standing()
-        bench.receive(from_caller("INFO", "info"))
-        assert bench.lines() == ["405"]
-
 
 class TestReInvite:
     def test_an_offer_is_told_and_answered(self) -> None:

@@ -1,0 +1,282 @@
+"""Our changes to a call that stands: a further offer, and the refresh of its timer (RFC 3261 14.1, 3311, 4028)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+
+from sipagent.sip.dialog import Dialog
+from sipagent.sip.dialog_request import DialogRequest
+from sipagent.sip.flow import Flow
+from sipagent.sip.message import Request, Response
+from sipagent.sip.negotiation import Step
+from sipagent.sip.party import Party
+from sipagent.sip.reasons import reason_phrase
+from sipagent.sip.requests import sdp_type
+from sipagent.sip.timers import PATIENCE
+
+ATTEMPTS = 8
+"""Collisions in a row after which an offer is given up."""
+LONGEST_WAIT = 10
+"""Seconds that a Retry-After is followed for: RFC 3261 section 14.2 draws it from 0 to 10."""
+UNIT = 0.01
+"""Seconds in which the waits after 491 are counted (section 14.1)."""
+
+
+class ChangeState(Enum):
+    IDLE = "idle"
+    WANTED = "wanted"
+    SENT = "sent"
+    WAITING = "waiting"
+    WITHDRAWN = "withdrawn"
+
+
+class ChangeInput(Enum):
+    ASK = "a change is asked for"
+    CLEAR = "nothing else is in the air"
+    SUCCESS = "2xx"
+    COLLISION = "491, or 500 with Retry-After"
+    FAILURE = "3xx-6xx, or no answer"
+    TIMER = "the wait is over"
+    SILENCE = "no final response"
+    CLOSE = "the session ends"
+
+
+class ChangeAction(Enum):
+    SEND = "send re-INVITE or UPDATE"
+    WANT_AGAIN = "want it again after a while"
+    CANCEL = "send CANCEL"
+    ABANDON = "forget the request"
+    REPORT_SUCCESS = "told: answered"
+    REPORT_FAILURE = "told: refused"
+    WITHDRAW = "drop what was asked for"
+    LIMIT = "wait 64*T1 for what is in the air"
+
+
+_S, _I, _A = ChangeState, ChangeInput, ChangeAction
+
+CHANGE: Mapping[tuple[ChangeState, ChangeInput], tuple[ChangeState, tuple[ChangeAction, ...]]] = {
+    (_S.IDLE, _I.ASK): (_S.WANTED, ()),
+    (_S.WANTED, _I.CLEAR): (_S.SENT, (_A.SEND,)),
+    (_S.WANTED, _I.CLOSE): (_S.IDLE, (_A.WITHDRAW,)),
+    (_S.SENT, _I.SUCCESS): (_S.IDLE, (_A.REPORT_SUCCESS,)),
+    (_S.SENT, _I.COLLISION): (_S.WAITING, (_A.WANT_AGAIN,)),
+    (_S.SENT, _I.FAILURE): (_S.IDLE, (_A.REPORT_FAILURE,)),
+    (_S.SENT, _I.SILENCE): (_S.WITHDRAWN, (_A.CANCEL, _A.LIMIT)),
+    (_S.SENT, _I.CLOSE): (_S.WITHDRAWN, (_A.WITHDRAW, _A.LIMIT)),
+    (_S.WAITING, _I.TIMER): (_S.WANTED, ()),
+    (_S.WAITING, _I.CLOSE): (_S.IDLE, (_A.WITHDRAW,)),
+    (_S.WITHDRAWN, _I.SUCCESS): (_S.IDLE, (_A.REPORT_SUCCESS,)),
+    (_S.WITHDRAWN, _I.COLLISION): (_S.IDLE, (_A.REPORT_FAILURE,)),
+    (_S.WITHDRAWN, _I.FAILURE): (_S.IDLE, (_A.REPORT_FAILURE,)),
+    (_S.WITHDRAWN, _I.SILENCE): (_S.IDLE, (_A.ABANDON, _A.REPORT_FAILURE)),
+    (_S.WITHDRAWN, _I.CLOSE): (_S.WITHDRAWN, (_A.WITHDRAW, _A.LIMIT)),
+}
+"""(state, input): (state, actions). What it does not name is absorbed; asked for in between, a change comes after."""
+
+
+Describe = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What became of one change: the code and words of the far end, and the SDP that came.
+
+    408 for no answer at all, 503 for no way to send, 487 for one that we have taken back.
+    """
+
+    code: int
+    reason: str
+    is_refresh: bool
+    answer: bytes | None = None
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Change:
+    """One request of ours. Without `describe` it is a refresh; `ack` is that of its 2xx, if it was a re-INVITE."""
+
+    describe: Describe | None
+    is_confirmed: bool
+    request: DialogRequest | None = None
+    ack: tuple[Request, Flow] | None = None
+
+    @property
+    def is_invite(self) -> bool:
+        return self.request is not None and self.request.request.method == "INVITE"
+
+
+class Modification:
+    """One change at a time, in the order and with the pauses that keep both sides from talking at once.
+
+    `told` learns how each ended. `owns_call_id`: we called, and so wait longer after a collision than who was called.
+    """
+
+    def __init__(self, party: Party, *, owns_call_id: bool, told: Callable[[Ending, float], None]) -> None:
+        self._party = party
+        self._owns_call_id = owns_call_id
+        self._told = told
+        self._state = ChangeState.IDLE
+        self._describe: Describe | None = None
+        self._refresh = False
+        self._attempts = 0
+        self._change: _Change | None = None
+        self._deadline: float | None = None
+
+    # ---- what is wanted
+
+    def offer(self, describe: Describe, now: float) -> None:
+        """Offer what `describe` returns when the moment has come; it replaces an offer that has not left yet."""
+        self._describe = describe
+        self._attempts = 0
+        self._step(ChangeInput.ASK, now)
+
+    def refresh(self, now: float) -> None:
+        """Refresh the session, by UPDATE if the far end takes it."""
+        self._refresh = True
+        self._step(ChangeInput.ASK, now)
+
+    def proceed(self, dialog: Dialog, now: float, *, confirmed: bool, invite_is_free: bool) -> None:
+        """Send what is wanted if it may leave now: by re-INVITE once the dialog is `confirmed`, by UPDATE before."""
+        if self._state is not ChangeState.WANTED:
+            return
+        by_update = dialog.allows("UPDATE") and not (confirmed and self._describe)
+        if by_update and self._describe is None:
+            may_leave = confirmed
+        elif by_update:
+            may_leave = self._party.negotiation.is_settled and self._party.negotiation.is_quiet
+        else:
+            may_leave = confirmed and invite_is_free and self._party.negotiation.is_quiet
+        if may_leave:
+            self._change = self._write(dialog, "UPDATE" if by_update else "INVITE", confirmed=confirmed)
+            self._step(ChangeInput.CLEAR, now)
+
+    @property
+    def is_inviting(self) -> bool:
+        """Whether a re-INVITE of ours has no final response yet."""
+        return self._change is not None and self._change.is_invite
+
+    def close(self, now: float) -> None:
+        """The session is over."""
+        self._step(ChangeInput.CLOSE, now)
+
+    # ---- the request
+
+    def _write(self, dialog: Dialog, method: str, *, confirmed: bool) -> _Change:
+        change = _Change(describe=self._describe, is_confirmed=confirmed)
+        # Once an offer has left, the whole session is refreshed by it.
+        self._describe, self._refresh = None, False
+        body = change.describe() if change.describe else b"" if method == "UPDATE" else self._party.description
+        headers = (*self._party.presentation, *self._party.timer.renewal, *sdp_type(body))
+        if body:
+            self._party.description = body
+            self._party.negotiation.take(Step.OFFER_SENT)
+        change.request = self._party.request(dialog, method, partial(self._heard, change), headers=headers, body=body)
+        return change
+
+    def _heard(self, change: _Change, code: int, response: Response | None, now: float) -> None:
+        """A final response: of a re-INVITE, its 2xx may come several times."""
+        if change.ack is not None:
+            self._party.layer.send(*change.ack)
+        elif change is self._change and change.request is not None:
+            self._change = None
+            answer = response.content if response is not None and code < 300 else None
+            if change.request.request.body:
+                self._party.negotiation.take(Step.ANSWER_RECEIVED if answer else Step.DROPPED)
+            if response is not None and code < 300:
+                self._confirm(change, change.request, response, now)
+            self._step(self._input(change, code, response, now), now, change, code, response)
+
+    def _confirm(self, change: _Change, request: DialogRequest, response: Response, now: float) -> None:
+        """A 2xx: the dialog goes on with what it says, and that of a re-INVITE is acknowledged."""
+        dialog = request.dialog
+        dialog.retarget(response)
+        if change.is_confirmed:
+            self._party.timer.agree(response, now)
+        if change.is_invite:
+            ack = dialog.request("ACK", branch=self._party.branch(), number=request.request.cseq.number)
+            change.ack = ack, dialog.next_flow()
+            self._party.layer.send(*change.ack)
+
+    def _input(self, change: _Change, code: int, response: Response | None, now: float) -> ChangeInput:
+        if code < 300:
+            return ChangeInput.SUCCESS
+        pause = self._pause(change, response) if response is not None and self._attempts < ATTEMPTS else None
+        if pause is None:
+            return ChangeInput.FAILURE
+        self._attempts += 1
+        self._deadline = now + pause
+        return ChangeInput.COLLISION
+
+    def _pause(self, change: _Change, response: Response) -> float | None:
+        """Seconds after which a request that was refused may succeed; None where it will not."""
+        retry_after = response.headers.number("retry-after")
+        if response.code == 491:
+            # RFC 3261 section 14.1: from 2.1 to 4 seconds for the owner of the Call-ID, else from 0 to 2.
+            drawn = self._party.ids.number("glare", 16, self._party.call_id)
+            return UNIT * ((210 + drawn % 191) if self._owns_call_id else drawn % 201)
+        if response.code == 500 and retry_after is not None and retry_after <= LONGEST_WAIT:
+            return float(retry_after)
+        if response.code == 422 and self._party.timer.lengthen(response):
+            return 0.0
+        if response.code in (405, 501) and change.request is not None and not change.is_invite:
+            change.request.dialog.unlearn("UPDATE")
+            return 0.0
+        return None
+
+    # ---- time
+
+    def next_timer(self) -> float | None:
+        return self._deadline
+
+    def handle_timer(self, now: float) -> None:
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            waits = self._state is ChangeState.WAITING
+            self._step(ChangeInput.TIMER if waits else ChangeInput.SILENCE, now)
+
+    # ---- the machine
+
+    def _step(
+        self,
+        event: ChangeInput,
+        now: float,
+        change: _Change | None = None,
+        code: int = 487,
+        response: Response | None = None,
+    ) -> None:
+        step = CHANGE.get((self._state, event))
+        if step is None:
+            return
+        self._state, actions = step
+        if self._state in (ChangeState.IDLE, ChangeState.WANTED):
+            self._deadline = None
+        for action in actions:
+            self._act(action, now, change or self._change, code, response)
+        if self._state is ChangeState.IDLE and (self._describe or self._refresh):
+            self._state = CHANGE[ChangeState.IDLE, ChangeInput.ASK][0]
+
+    def _act(
+        self, action: ChangeAction, now: float, change: _Change | None, code: int, response: Response | None
+    ) -> None:
+        if action is ChangeAction.WITHDRAW:
+            self._describe, self._refresh = None, False
+        elif action is ChangeAction.LIMIT:
+            self._deadline = now + PATIENCE
+        elif change is None or change.request is None:
+            return
+        elif action is ChangeAction.SEND:
+            self._deadline = now + 2 * PATIENCE if change.is_invite else None
+            change.request.send(now)
+        elif action is ChangeAction.WANT_AGAIN:
+            self._describe, self._refresh = self._describe or change.describe, change.describe is None
+        elif action is ChangeAction.CANCEL:
+            if change.is_invite:
+                change.request.cancel(now)
+        elif action is ChangeAction.ABANDON:
+            self._change = None
+            self._party.negotiation.take(Step.DROPPED)
+            change.request.abandon()
+        else:
+            answer = response.content if action is ChangeAction.REPORT_SUCCESS and response is not None else None
+            reason = response.reason if response is not None else reason_phrase(code)
+            self._told(Ending(code=code, reason=reason, is_refresh=change.describe is None, answer=answer), now)
