@@ -7,6 +7,7 @@ from typing import TypeVar
 from sipagent.sip.admission import Admission
 from sipagent.sip.core import UserAgent
 from sipagent.sip.flow import Address, Flow, Transport
+from sipagent.sip.framing import PING
 from sipagent.sip.identity import Identity
 from sipagent.sip.message import Request, Response, parse
 from sipagent.sip.outputs import Output, Send
@@ -95,14 +96,14 @@ class Bench:
                 self._told.append(output)
 
     def sent(self) -> list[Request | Response]:
-        """Messages that left since the last look."""
+        """Messages that left since the last look; keep-alives are none."""
         return [message for _, message, _ in self.timed()]
 
     def timed(self) -> list[tuple[float, Request | Response, Flow]]:
         """The same with their times and flows."""
         self.drain()
         drained, self._sent = self._sent, []
-        return [(time, read(send.data), send.flow) for time, send in drained]
+        return [(time, read(send.data), send.flow) for time, send in drained if send.data != PING]
 
     def lines(self) -> list[str]:
         """What left since the last look, in short: method or code, in order."""
