@@ -13,10 +13,10 @@ call is already in its new state, and only the wire is left to follow.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sipagent import events
 from sipagent.agent.interfaces import Cleared, Hearer, Listener, Source, Speaker
@@ -32,12 +32,22 @@ from sipagent.events import (
     SpeechStarted,
 )
 from sipagent.line import Line
+from sipagent.ringback import Ringback
 from sipagent.sdp.offer_answer import Negotiated
+from sipagent.sip.transfer import TransferMode
 from sipagent.stream import EventStream, Handler
+from sipagent.transfer import Announcement, Transfer
 
 E = TypeVar("E", bound=Event)
 KEYS = "0123456789*#ABCD"
 """What a telephone can press (RFC 4733 section 3.2)."""
+
+
+class Exchange(Protocol):
+    """Who holds all calls."""
+
+    def transfer(self, call: "Call", to: str, mode: TransferMode, announce: Announcement | None) -> Transfer:
+        """Begin to put a caller through. Raises ValueError for a name that nobody has in [transfer]."""
 
 
 class Call:
@@ -47,8 +57,10 @@ class Call:
     scenario's own. With `barge_in = False` the voice is not stopped when the caller begins to speak.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, exchange: Exchange) -> None:
         session = line.session
+        self.call_id = session.call_id
+        """The SIP Call-ID of the INVITE that began the call."""
         far, near = str(session.remote.uri), str(session.local.uri)
         self.caller, self.called = (near, far) if session.outgoing else (far, near)
         self.display_name: str = session.remote.display_name
@@ -58,7 +70,13 @@ class Call:
         self.is_answered = False
         self.held = False
         """The far end keeps us on hold."""
+        self.joined: Call | None = None
+        """The call that this one has been put through to, by us and not by its far end."""
         self._line = line
+        self._exchange = exchange
+        self._transfer: Transfer | None = None
+        self._ringback: Ringback | None = None
+        self._is_aside = False
         self._stream = EventStream(self._handler_failed)
         self._speaks = False
         self._source: Source | None = None
@@ -68,11 +86,6 @@ class Call:
         """What a handler or hearer of the scenario raised, if one did: the call is then ended as if it had."""
         self._end: asyncio.Future[Disconnected] = loop.create_future()
         line.agreed = self._agreed
-
-    @property
-    def call_id(self) -> str:
-        """The SIP Call-ID."""
-        return self._line.session.call_id
 
     @property
     def is_over(self) -> bool:
@@ -87,6 +100,37 @@ class Call:
         self._line.bye(reason)
         if self._line.is_closed:  # a call that never stood has no end of which SIP would tell
             self.take_end(by="us", reason=reason)
+
+    def transfer(
+        self, to: str, *, mode: TransferMode | str = TransferMode.AUTO, announce: Announcement | None = None
+    ) -> Transfer:
+        """Put the caller through to a name of [transfer]; may be awaited, for its last `TransferProgress`.
+
+        Meanwhile the caller hears it ring, and nobody hears the caller; a failure ends that. `mode` is `refer` (the
+        far end calls the target), `bridge` (we do, and join both calls) or `auto` (the one, and where it is refused the
+        other). With `announce` we call the target first: a WAV file is played to it, or an async function talks to it
+        and may return False to keep the caller.
+
+        Raises ValueError for a name that [transfer] does not have, LocalProtocolError for a call that does not stand
+        or is being transferred already.
+        """
+        if self.is_over or not self.is_answered or self.is_put_through:
+            raise LocalProtocolError("only a call that stands, and is with us, can be transferred")
+        self._transfer = self._exchange.transfer(self, to, TransferMode(mode), announce)
+        self._transfer.begin()
+        return self._transfer
+
+    @property
+    def is_put_through(self) -> bool:
+        """The caller is on the way to somebody else, or there already."""
+        return self.joined is not None or (self._transfer is not None and self._transfer.is_under_way)
+
+    async def put_through(self) -> None:
+        """Wait for the end of a transfer that is under way and, if it went well, of the call."""
+        if self._transfer is not None:
+            progress = await self._transfer
+            if progress.state == "answered":
+                await self.disconnected()
 
     async def disconnected(self) -> Disconnected:
         """Wait for the end of the call, whoever ends it."""
@@ -183,15 +227,20 @@ class Call:
 
     def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
         """Queue speech for the far end; returns the position of its first sample."""
-        start = self._line.media.speak(audio, marks=marks, listener=listener)
-        if self.is_over and listener is not None:  # the leg is closed, and tells nobody anything
+        if self._is_aside:
+            start = self._line.media.position
+        else:
+            start = self._line.media.speak(audio, marks=marks, listener=listener)
+        # a leg that is closed tells nobody anything, and who speaks while another has the floor is not heard
+        if (self.is_over or self._is_aside) and listener is not None:
             report = Cleared(sent_until=start, acknowledged_until=start)
             asyncio.get_running_loop().call_soon(listener.cleared, report)
         return start
 
     def drop_speech(self) -> None:
         """Drop all speech not yet sent."""
-        self._line.media.drop_speech()
+        if not self._is_aside:
+            self._line.media.drop_speech()
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
         """Say what another unit hears: `call.send_media_to(call)` is an echo."""
@@ -210,8 +259,8 @@ class Call:
     # ---- what the phone tells, as it comes from the wire
 
     def take_audio(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
-        """Far-end audio: to every hearer, unless it is the music that we are kept on hold with."""
-        if self.held:
+        """Far-end audio: to every hearer, unless it is the music that we are kept on hold with, or not for us."""
+        if self.held or self._is_aside:
             return
         for hearer in tuple(self._hearers):
             try:
@@ -226,7 +275,43 @@ class Call:
         end = Disconnected(reason=reason, by=by)
         self._end.set_result(end)
         self._line.media.close()
+        if self._transfer is not None:
+            self._transfer.caller_gone(reason or "the caller has hung up")
         self._stream.finish(end)
+
+    def take_answer_to_refer(self, code: int, reason: str) -> None:
+        """The far end has answered our REFER."""
+        if self._transfer is not None:
+            self._transfer.take_answer_to_refer(code, reason)
+
+    def take_progress_of_refer(self, code: int, reason: str, *, is_final: bool) -> None:
+        """The far end tells how it gets on with our REFER."""
+        if self._transfer is not None:
+            self._transfer.take_progress(code, reason, is_final=is_final)
+
+    # ---- what a transfer does to its calls
+
+    def put_aside(self) -> None:
+        """The far end hears that it rings, and nobody hears the far end."""
+        self._is_aside = True
+        self._ringback = Ringback(self._line.media)
+
+    def take_back(self) -> None:
+        """The far end is with us again."""
+        self._is_aside = False
+        self._end_ringback()
+
+    def join(self, other: "Call") -> None:
+        """From now on the two far ends have each other; what we say neither hears."""
+        for call, joined in ((self, other), (other, self)):
+            call.joined = joined
+            call._is_aside = True
+            call._end_ringback()
+
+    def _end_ringback(self) -> None:
+        if self._ringback is not None:
+            self._ringback.stop()
+            self._ringback = None
 
     def _agreed(self, negotiated: Negotiated) -> None:
         if not self._speaks:
@@ -327,6 +412,8 @@ class OutboundCall:
 
     def __init__(self, call: Call, line: Line) -> None:
         self.call_id = call.call_id
+        self.rings: Callable[[int], None] = lambda code: None
+        """Who is told of provisional responses."""
         self._call = call
         self._line = line
         self._outcome: asyncio.Future[Call] = asyncio.get_running_loop().create_future()

@@ -73,6 +73,16 @@ class LegMedia:
         """Drop all speech not yet sent."""
         self.leg.drop_speech()
 
+    @property
+    def position(self) -> int:
+        """The position that the next speech will have."""
+        return self.leg.position
+
+    def bridge(self, other: "LegMedia") -> None:
+        """Let this far end and that of `other` hear each other, and nobody else."""
+        self.leg.bridge(other.leg)
+        other.leg.bridge(self.leg)
+
     def send_digit(self, digit: str, duration_ms: int = 160) -> None:
         """Press one key, after the speech queued so far."""
         self.leg.send_digit(digit, duration_ms)

@@ -122,6 +122,27 @@ class HoldChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferProgress(Event):
+    """How far the caller has got on the way to `target`, a name of [transfer].
+
+    `state`: `started`, `accepted` (the far end puts the caller through), `ringing`, and at last `answered` or `failed`;
+    then the caller talks to the agent again. `code` and `reason` are those of SIP, 0 where nobody gave one.
+    """
+
+    target: str
+    state: str
+    code: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMoved(Event):
+    """The call goes on with another far end: the old one sent us there, or let the new one take its place."""
+
+    far_end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailed(Event):
     """The call was not established, or broke."""
 

@@ -19,6 +19,10 @@ class CallMedia(Protocol):
     def encoding(self) -> str:
         """What `speak` takes: `pcmu` or `pcma`."""
 
+    @property
+    def position(self) -> int:
+        """The position that the next speech will have."""
+
     def agree(self, negotiated: Negotiated) -> None:
         """Send to, and take from, what offer and answer settled."""
 

@@ -39,6 +39,8 @@ async def perform(scenario: Scenario, incoming: InboundCall, call: Call, apology
         work.cancel()
         await asyncio.wait({work}, timeout=GRACE)
         error = _error_of(work, call)
+        if error is None and call.is_put_through:  # a caller who is with somebody else does not need the scenario
+            await call.put_through()
         if error is not None:
             _tell(error, call)
             await _apologise(call, apology)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
@@ -114,6 +114,7 @@ class Softphone:
             reach=self._reach,
             publish=self._publish,
             recording=self._recording,
+            route=self._route,
         )
         self._world.media.start(self._loop)
         self._lines = Lines(
@@ -235,6 +236,14 @@ class Softphone:
         targets = await self._world.resolve(uri, None)
         servers = [self._endpoint.flow_to(target) for target in targets]
         return self._switchboard.dial(uri, Identity(uri=Uri.parse(sender)), servers)
+
+    async def _route(self, target: Uri, session: InviteSession) -> tuple[Identity, Sequence[Flow]]:
+        """Who calls `target` on behalf of a call, and by which ways: its account, or whoever was called, directly."""
+        line = self._lines.way(session.account) if session.account else None
+        if line is not None:
+            return line.identity, line.servers
+        found = await self._world.resolve(target, None)
+        return Identity(uri=session.local.uri.bare()), [self._endpoint.flow_to(one) for one in found]
 
     # ---- what SIP tells
 

@@ -10,7 +10,7 @@ What one call does or suffers concerns no other.
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from sipagent.call import Call, InboundCall, OutboundCall
 from sipagent.call_media import LegMedia
 from sipagent.clips import as_note, shipped
 from sipagent.config import Configuration
+from sipagent.destinations import Destinations
 from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
 from sipagent.events import CallReceived, DigitReceived, Event, Notice
 from sipagent.line import Line
@@ -35,8 +36,10 @@ from sipagent.sip.core import UserAgent
 from sipagent.sip.flow import Flow
 from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
+from sipagent.sip.transfer import TransferMode
 from sipagent.sip.uri import Uri
 from sipagent.tap import TappedIds, TappedSocket, Taps
+from sipagent.transfer import Announcement, Means, Transfer
 from sipagent.world import World, provider_options
 
 log = logging.getLogger("sipagent")
@@ -55,6 +58,8 @@ SessionOutput = (
     | sip.ReferReceived
 )
 """What the SIP core says of a call that is known already."""
+Route = Callable[[Uri, InviteSession], Awaitable[tuple[Identity, Sequence[Flow]]]]
+"""Who we are to somebody that a call is to lead to, and the ways there; ConfigurationError where there is none."""
 PLAYABLE = ("PCMU", "PCMA")
 
 
@@ -84,6 +89,7 @@ class Switchboard:
         reach: Reach,
         publish: Callable[[str, Event], None],
         recording: Callable[[str], Path] | None,
+        route: Route,
     ) -> None:
         self.clips: Clips = shipped()
         """What is said when a provider cannot: see `sipagent.clips`."""
@@ -96,6 +102,8 @@ class Switchboard:
         self._reach = reach
         self._publish = publish
         self._recording = recording
+        self._route = route
+        self._destinations = Destinations(configuration)
         self._loop = asyncio.get_running_loop()
         self._calls: dict[InviteSession, Active] = {}
 
@@ -136,6 +144,8 @@ class Switchboard:
                 active.line.take_answer(answer)
             case sip.ReOffered(offer=offer):
                 active.line.take_offer(offer)
+            case sip.Progress(code=code) if active.outbound:
+                active.outbound.rings(code)
             case sip.Answered(body=answer) if active.outbound:
                 active.outbound.take_answer(answer)
             case sip.Refused(code=code, reason=reason) if active.outbound:
@@ -148,8 +158,37 @@ class Switchboard:
                 active.call.take_end(by="caller", reason="the caller gave up")
             case sip.Ended(by=by, reason=reason):
                 active.call.take_end(by=by, reason=reason)
+            case sip.ReferAnswered(code=code, reason=reason):
+                active.call.take_answer_to_refer(code, reason)
+            case sip.ReferProgressed(code=code, reason=reason, is_final=is_final):
+                active.call.take_progress_of_refer(code, reason, is_final=is_final)
             case sip.ReferReceived(referred=referred):
                 referred.refuse(603, self._driver.now())
+
+    def transfer(self, call: Call, to: str, mode: TransferMode, announce: Announcement | None) -> Transfer:
+        """As `Exchange.transfer`."""
+        caller = self._active(call)
+        session = caller.line.session
+        target = self._destinations.named(to, session)
+
+        def refer(consultation: Call | None) -> None:
+            replaces = self._active(consultation).line.session if consultation is not None else None
+            self._user_agent.refer(session, target, self._driver.now(), replaces=replaces)
+            self._driver.transmit()
+
+        async def dial() -> OutboundCall:
+            identity, servers = await self._route(target, session)
+            return self.dial(target, identity, servers)
+
+        def join(other: Call) -> None:
+            call.join(other)
+            caller.media.bridge(self._active(other).media)
+
+        means = Means(now=self._driver.now, refer=refer, dial=dial, join=join)
+        return Transfer(call, to, mode=mode, announce=announce, means=means)
+
+    def _active(self, call: Call) -> Active:
+        return next(active for active in self._calls.values() if active.call is call)
 
     def end_calls(self) -> None:
         """Hang up on everybody."""
@@ -198,7 +237,7 @@ class Switchboard:
             active.life = self._loop.create_task(self._see_through(active, performance), context=context)
 
     def _begin(self, line: Line, media: LegMedia) -> Active:
-        call = Call(line)
+        call = Call(line, self)
         active = self._calls[line.session] = Active(call=call, line=line, media=media)
         call.on(Event, lambda event: self._publish(call.call_id, event))
         media.watch = lambda event: self._media_happened(active, event)
@@ -285,6 +324,8 @@ class Switchboard:
             case UplinkBlock(audio=audio, encoding=encoding, voiced=voiced):
                 call.take_audio(audio, encoding, voiced=voiced)
             case DigitHeard(digit=digit, duration_ms=duration_ms):
+                if call.joined is not None:
+                    call.joined.send_digits(digit)
                 call.publish(DigitReceived(digit=digit, duration_ms=duration_ms))
             case TickRecord():
                 time = self._loop.time()

@@ -92,6 +92,15 @@ class Handset:
         self._send_request("INVITE", body=offer or b"")
         return await self.final()
 
+    def tells(self, status: str, *, state: str = "active;expires=60") -> None:
+        """Send NOTIFY: how the REFER of the phone goes."""
+        headers = ("Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag;version=2.0")
+        self._send_request("NOTIFY", headers=headers, body=f"SIP/2.0 {status}".encode())
+
+    def refers(self, target: str, *headers: str) -> None:
+        """Send REFER: the phone shall call somebody else."""
+        self._send_request("REFER", headers=(f"Refer-To: <{target}>", *headers))
+
     # ---- called
 
     async def rings(self) -> Request:
@@ -143,6 +152,10 @@ class Handset:
         texts = dict.fromkeys(message.body.decode() for message in self.responses if message.code == 200)
         return [line for text in texts for line in text.splitlines() if line.startswith(start)]
 
+    async def is_asked(self, method: str) -> Request:
+        """Wait for a request of a method."""
+        return await self._wait(lambda: next(iter(self.of(method)), None))
+
     async def is_hung_up_on(self) -> Request:
         """Wait for BYE."""
         return await self._wait(lambda: next(iter(self.of("BYE")), None))
@@ -184,7 +197,15 @@ class Handset:
 
     # ---- the wire
 
-    def _send_request(self, method: str, *, body: bytes = b"", branch: str = "", cseq: int | None = None) -> None:
+    def _send_request(
+        self,
+        method: str,
+        *,
+        body: bytes = b"",
+        branch: str = "",
+        cseq: int | None = None,
+        headers: tuple[str, ...] = (),
+    ) -> None:
         if cseq is None and method != "ACK":
             self._cseq += 1
         tag = f";tag={self._tag}" if self._tag and method != "CANCEL" else ""
@@ -195,6 +216,7 @@ class Handset:
             recipient=f"<sip:agent@{PHONE}>{tag}",
             call_id=self._call_id,
             cseq=self._cseq if cseq is None else cseq,
+            headers=headers,
             body=body,
         )
         self._send(text.replace("alice@127.0.0.2:5060", f"alice@{self._host}:5060"))

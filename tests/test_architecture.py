@@ -14,7 +14,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEAVES = {"errors", "events"}
 CORE = {"sip", "sdp", "rtp", "audio"}
-CALL = {"call", "call_media", "enrolment", "line", "lines", "performance", "reach", "stream", "tap", "trunk", "world"}
+CALL = {
+    *("call", "call_media", "destinations", "enrolment", "line", "lines", "performance"),
+    *("reach", "ringback", "stream", "tap", "transfer", "trunk", "world"),
+}
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
 TOP = {"cli", "console", "capture", "testing", "service", "__init__", "__main__"}
 """May import everything, but for ENTRANCES."""
@@ -37,7 +40,10 @@ ARROWS: dict[str, set[str]] = {
     "config": {"sip"},
     "stream": set(),
     "line": {"agent.interfaces", "sdp", "sip"},
-    "call": {"agent.interfaces", "line", "sdp", "stream"},
+    "ringback": {"agent.interfaces", "audio", "line"},
+    "transfer": {"call", "sip"},
+    "destinations": {"config", "sip"},
+    "call": {"agent.interfaces", "line", "ringback", "sdp", "sip.transfer", "stream", "transfer"},
     "call_media": {"agent.interfaces", "audio", "media", "recorder", "sdp"},
     "tap": {"agent.interfaces", "media", "sip"},
     "world": {"agent", "config", "media", "net", "recorder", "sip"},

@@ -1,4 +1,4 @@
-"""Tones: sines and the sixteen digits of DTMF (ITU-T Q.23), for in-band digits, clips and tests."""
+"""Tones: sines, the sixteen digits of DTMF (ITU-T Q.23) and the ringing tone, for in-band digits, clips and tests."""
 
 import numpy as np
 
@@ -24,3 +24,8 @@ def dtmf(digit: str, samples: int, *, level: float = -10.0) -> g711.Samples:
     """Make one DTMF digit (`0`-`9`, `*`, `#`, `A`-`D`), both tones at `level`. Raises KeyError for anything else."""
     low, high = DTMF[digit]
     return sine(low, samples, level=level) + sine(high, samples, level=level)
+
+
+def ringback() -> g711.Samples:
+    """Make one period of the ringing tone that a caller hears: 425 Hz for 1 s, then 3 s of quiet (ITU-T E.180)."""
+    return np.concatenate([sine(425, g711.RATE, level=-16.0), np.zeros(3 * g711.RATE, np.int16)])

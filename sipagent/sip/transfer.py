@@ -125,6 +125,21 @@ _DEAD = frozenset({408, 481})
 """What a REFER is answered with when the call itself is over (RFC 5057 section 5.1): there is nobody to be joined."""
 
 
+def answer_to_refer(code: int) -> TransferInput:
+    """What the final response to a REFER means."""
+    if code < 300:
+        return TransferInput.ACCEPTED
+    return TransferInput.REFUSED_FOR_GOOD if code in _DEAD else TransferInput.REFUSED
+
+
+def outcome_of_refer(state: TransferState, code: int) -> TransferInput:
+    """What the last NOTIFY means: a target that we still talk to ourselves is not lost by a failure."""
+    if 200 <= code < 300:
+        return TransferInput.ANSWERED
+    attended = state in (TransferState.HANDING_OVER, TransferState.TAKEN_OVER)
+    return TransferInput.REFUSED if attended else TransferInput.UNREACHED
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferStep:
     """Something to be done, with the status that led to it: 0 where there was none."""
@@ -150,7 +165,7 @@ class TransferMachine:
 
     def receive(self, what: TransferInput, now: float, *, code: int = 0, reason: str = "") -> None:
         """Take what happened. REFUSED and AGREED become what the mode makes of them."""
-        what = self._in_our_mode(what, code)
+        what = self._in_our_mode(what)
         step = TRANSFER.get((self.state, what))
         if step is None:
             return
@@ -160,10 +175,10 @@ class TransferMachine:
             self._deadline = None if patience is None else now + patience
         self._steps += [TransferStep(action=action, code=code, reason=reason) for action in actions]
 
-    def _in_our_mode(self, what: TransferInput, code: int) -> TransferInput:
+    def _in_our_mode(self, what: TransferInput) -> TransferInput:
         if what is TransferInput.REFUSED:
             self._may_refer = False
-            if self._mode is not TransferMode.AUTO or code in _DEAD:
+            if self._mode is not TransferMode.AUTO:
                 return TransferInput.REFUSED_FOR_GOOD
         if what is TransferInput.AGREED and not self._may_refer:
             return TransferInput.AGREED_TO_JOIN

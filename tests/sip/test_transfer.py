@@ -13,18 +13,19 @@ from sipagent.sip.transfer import (
     TransferMachine,
     TransferMode,
     TransferState,
+    answer_to_refer,
+    outcome_of_refer,
 )
 
 A, In, M, S = TransferAction, TransferInput, TransferMode, TransferState
 
 
-def story(mode: TransferMode, *inputs: TransferInput | tuple[TransferInput, int], consults: bool = False) -> list[str]:
+def story(mode: TransferMode, *inputs: TransferInput, consults: bool = False) -> list[str]:
     """Begin, let it happen, and return what was done, in words."""
     machine = TransferMachine(mode, consults=consults)
     machine.begin(0.0)
-    for item in inputs:
-        what, code = item if isinstance(item, tuple) else (item, 0)
-        machine.receive(what, 1.0, code=code)
+    for what in inputs:
+        machine.receive(what, 1.0)
     return [step.action.value for step in machine.outputs()]
 
 
@@ -40,7 +41,7 @@ def test_blind(mode: TransferMode) -> None:
 
 
 def test_blind_and_the_target_is_busy() -> None:
-    assert story(M.AUTO, In.ACCEPTED, (In.UNREACHED, 486)) == [RING, REFER, "accepted", BACK, "failed"]
+    assert story(M.AUTO, In.ACCEPTED, In.UNREACHED) == [RING, REFER, "accepted", BACK, "failed"]
 
 
 def test_blind_and_the_last_notify_is_lost_to_the_bye() -> None:
@@ -53,18 +54,18 @@ def test_a_caller_who_hangs_up_before_the_refer_was_accepted_has_gone_nowhere() 
 
 @pytest.mark.parametrize("code", [403, 405, 501, 603])
 def test_where_refer_is_refused_we_call_and_join(code: int) -> None:
-    done = story(M.AUTO, (In.REFUSED, code), In.RINGING, In.ANSWERED, In.AGREED)
+    done = story(M.AUTO, answer_to_refer(code), In.RINGING, In.ANSWERED, In.AGREED)
     assert done == [RING, REFER, CALL, "ringing", A.CONSULT.value, A.JOIN.value, "answered"]
 
 
 @pytest.mark.parametrize("code", [403, 603])
 def test_by_refer_only(code: int) -> None:
-    assert story(M.REFER, (In.REFUSED, code)) == [RING, REFER, BACK, "failed"]
+    assert story(M.REFER, answer_to_refer(code)) == [RING, REFER, BACK, "failed"]
 
 
 @pytest.mark.parametrize("code", [408, 481])
 def test_a_call_that_is_dead_is_not_joined_to_anybody(code: int) -> None:
-    assert story(M.AUTO, (In.REFUSED, code)) == [RING, REFER, BACK, "failed"]
+    assert story(M.AUTO, answer_to_refer(code)) == [RING, REFER, BACK, "failed"]
 
 
 def test_a_bridge_never_refers() -> None:
@@ -93,18 +94,32 @@ def test_attended_and_the_target_hangs_up_on_us_as_it_must(last: TransferInput) 
 
 
 def test_attended_and_refused_is_joined() -> None:
-    done = story(M.AUTO, In.ANSWERED, In.AGREED, (In.REFUSED, 501), consults=True)
+    done = story(M.AUTO, In.ANSWERED, In.AGREED, answer_to_refer(501), consults=True)
     assert done == [*CONSULTED, A.SEND_REFER_REPLACES.value, A.JOIN.value, "answered"]
 
 
 def test_attended_by_refer_only_and_refused() -> None:
-    done = story(M.REFER, In.ANSWERED, In.AGREED, (In.REFUSED, 501), consults=True)
+    done = story(M.REFER, In.ANSWERED, In.AGREED, answer_to_refer(501), consults=True)
     assert done == [*CONSULTED, A.SEND_REFER_REPLACES.value, OFF_TARGET, BACK, "failed"]
 
 
 @pytest.mark.parametrize("what", [In.DECLINED, In.CANCELLED, In.LATE])
 def test_the_target_does_not_take_the_caller(what: TransferInput) -> None:
     assert story(M.AUTO, In.ANSWERED, what, consults=True) == [*CONSULTED, OFF_TARGET, BACK, "failed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "meaning"),
+    [
+        (S.REFERRED, 200, In.ANSWERED),
+        (S.REFERRED, 486, In.UNREACHED),
+        (S.REFERRED, 0, In.UNREACHED),
+        (S.HANDING_OVER, 481, In.REFUSED),
+        (S.TAKEN_OVER, 0, In.REFUSED),
+    ],
+)
+def test_what_the_last_notify_means(state: TransferState, code: int, meaning: TransferInput) -> None:
+    assert outcome_of_refer(state, code) is meaning
 
 
 def test_nobody_answers() -> None:
@@ -137,24 +152,23 @@ def test_an_accepted_refer_cannot_be_taken_back() -> None:
 REACTIONS = st.sampled_from([what for what in In if what not in (In.REFER, In.CALL, In.AGREED_TO_JOIN)])
 
 
-@given(st.sampled_from(list(M)), st.booleans(), st.lists(st.tuples(REACTIONS, st.sampled_from([0, 408, 486, 603]))))
+@given(st.sampled_from(list(M)), st.booleans(), st.lists(REACTIONS))
 def test_whatever_happens_the_caller_is_not_lost(
-    mode: TransferMode, consults: bool, happens: list[tuple[TransferInput, int]]
+    mode: TransferMode, consults: bool, happens: list[TransferInput]
 ) -> None:
     """A failure gives a caller who is still there back; an outcome is reported once; nobody stays on the line alone."""
     machine = TransferMachine(mode, consults=consults)
     machine.begin(0.0)
-    for what, code in happens:
-        machine.receive(what, 1.0, code=code)
+    for what in happens:
+        machine.receive(what, 1.0)
     done = [step.action for step in machine.outputs()]
     outcomes = [action for action in done if action in (A.REPORT_ANSWERED, A.REPORT_FAILED)]
-    caller_left = any(what is In.CALLER_GONE for what, _ in happens)
     assert len(outcomes) == (machine.is_over or machine.state is S.JOINED)
     if machine.state is S.FAILED:
-        assert done.count(A.RESUME) == 1 or caller_left
+        assert done.count(A.RESUME) == 1 or In.CALLER_GONE in happens
     if machine.state is S.DONE:
         assert A.RESUME not in done
-    if machine.is_over and A.CONSULT in done and In.TARGET_GONE not in [what for what, _ in happens]:
+    if machine.is_over and A.CONSULT in done and In.TARGET_GONE not in happens:
         assert A.RELEASE_TARGET in done
     if mode is M.BRIDGE:
         assert not {A.SEND_REFER, A.SEND_REFER_REPLACES} & set(done)
