@@ -34,6 +34,7 @@ from sipagent.events import (
 from sipagent.line import Line
 from sipagent.ringback import Ringback
 from sipagent.sdp.offer_answer import Negotiated
+from sipagent.sip.origin import origin_of
 from sipagent.sip.transfer import TransferMode
 from sipagent.stream import EventStream, Handler
 from sipagent.transfer import Announcement, Transfer
@@ -53,8 +54,9 @@ class Exchange(Protocol):
 class Call:
     """A call that stands. It hears exactly one source, and feeds any number of hearers.
 
-    `caller` and `called` are URIs; `headers` the fields of the first INVITE by lower-case name; `data` is the
-    scenario's own. With `barge_in = False` the voice is not stopped when the caller begins to speak.
+    `caller` and `called` are URIs; `headers` the fields of the first INVITE by lower-case name; `asserted_identity` is
+    the caller's URI where a trusted peer vouches for it, `diverted_by` who sent the call on, each empty if nobody says;
+    `data` is the scenario's own. With `barge_in = False` the voice is not stopped when the caller begins to speak.
     """
 
     def __init__(self, line: Line, exchange: Exchange) -> None:
@@ -65,6 +67,8 @@ class Call:
         self.caller, self.called = (near, far) if session.outgoing else (far, near)
         self.display_name: str = session.remote.display_name
         self.headers: Mapping[str, str] = session.request.first_values()
+        origin = origin_of(session.request.headers)
+        self.asserted_identity, self.diverted_by = origin.asserted, origin.diverted_by
         self.data = SimpleNamespace()
         self.barge_in = True
         self.is_answered = False
@@ -368,6 +372,8 @@ class InboundCall:
         self.called = call.called
         self.display_name = call.display_name
         self.headers = call.headers
+        self.asserted_identity = call.asserted_identity
+        self.diverted_by = call.diverted_by
         self.call_id = call.call_id
         self._call = call
         self._line = line

@@ -33,6 +33,7 @@ from sipagent.sip.admission import Admission, Peering, Verdict
 from sipagent.sip.challenge import Challenger
 from sipagent.sip.core import UserAgent
 from sipagent.sip.digest import Credentials
+from sipagent.sip.flood import RETRY_AFTER
 from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
@@ -196,9 +197,14 @@ class Softphone:
         self._closing = True
         self._switchboard.end_calls()
 
-    def stop_answering(self) -> None:
-        """Take no more calls; those that stand go on."""
+    async def drain(self, patience: float) -> bool:
+        """Take no more calls and un-register; wait `patience` seconds at most for calls to end; tell whether all did.
+
+        Callers that still find us are sent elsewhere (503).
+        """
         self._closing = True
+        _, ended = await asyncio.gather(self._lines.close(PATIENCE), self.idle(patience))
+        return ended
 
     async def idle(self, patience: float) -> bool:
         """Wait `patience` seconds at most until nothing of any call is left, recordings included; tell whether so."""
@@ -287,7 +293,9 @@ class Softphone:
 
     def _invited(self, session: InviteSession, offer: bytes | None) -> None:
         scenario = self._scenarios.get(session.account) or self._scenarios.get("")
-        if scenario is None or self._closing:
+        if self._closing:
+            session.reject(503, self._driver.now(), headers=(("Retry-After", str(RETRY_AFTER)),))
+        elif scenario is None:
             session.reject(480, self._driver.now())
         else:
             self._switchboard.invited(session, offer, scenario)

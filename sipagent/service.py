@@ -18,7 +18,7 @@ from sipagent.agent.agent import Agent
 from sipagent.call_files import CallFiles
 from sipagent.capture.configuration import portable
 from sipagent.capture.writer import Captures
-from sipagent.config import AgentSection, Configuration, load
+from sipagent.config import Account, AgentSection, Configuration, Trunk, load
 from sipagent.config.keys import PROVIDERS, require_keys
 from sipagent.config.limits import require_available
 from sipagent.config.values import Capture, Recording
@@ -66,9 +66,8 @@ async def serve(
         if require_registration:
             await _unless(told, _registered(phone))
         number = await told
-        phone.stop_answering()
         hurry = asyncio.create_task(signals.get())
-        await _unless(hurry, phone.idle(DRAIN))
+        await _unless(hurry, phone.drain(DRAIN))
         hurry.cancel()
         return number
 
@@ -188,7 +187,8 @@ def _providers(configuration: Configuration, agent: Agent | Scenario | None) -> 
 
 def _secrets(configuration: Configuration) -> list[str]:
     """Return what must be in no file; the key of the local servers is no secret."""
-    passwords = [account.password for account in configuration.accounts.values()]
+    lines: list[Account | Trunk] = [*configuration.accounts.values(), *configuration.trunks.values()]
+    passwords = [line.password for line in lines]
     secrets = {configuration.openai.api_key, configuration.cartesia.api_key, *passwords}
     return sorted(secrets - {"", API_KEY})
 

@@ -33,6 +33,7 @@ from sipagent.reach import Reach
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from sipagent.sip import outputs as sip
 from sipagent.sip.core import UserAgent
+from sipagent.sip.flood import RETRY_AFTER
 from sipagent.sip.flow import Flow
 from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
@@ -61,6 +62,8 @@ SessionOutput = (
 Route = Callable[[Uri, InviteSession], Awaitable[tuple[Identity, Sequence[Flow]]]]
 """Who we are to somebody that a call is to lead to, and the ways there; ConfigurationError where there is none."""
 PLAYABLE = ("PCMU", "PCMA")
+QUARANTINE = 10
+"""Seconds after which a port that a call has left is given to another (see `net.ports`)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,7 +115,7 @@ class Switchboard:
     def invited(self, session: InviteSession, offer: bytes | None, scenario: Scenario) -> None:
         """Let a caller ring, and `scenario` answer; refuse who comes when all lines, or ports, are taken."""
         if sum(not active.call.is_over for active in self._calls.values()) >= self._configuration.general.max_calls:
-            session.reject(486, self._driver.now())
+            session.reject(503, self._driver.now(), headers=(("Retry-After", str(RETRY_AFTER)),))
             return
         self._taps.open(session.call_id)
         contact = str(self._user_agent.contact(session.flow))
@@ -215,7 +218,7 @@ class Switchboard:
             media, description = self._open_media(session.flow, session.account, session.call_id)
         except (NoPortFree, ConfigurationError) as error:
             self._publish("", Notice(text=str(error)))
-            session.reject(503, self._driver.now(), headers=(("Retry-After", "10"),))
+            session.reject(503, self._driver.now(), headers=(("Retry-After", str(QUARANTINE)),))
             self._taps.close(session.call_id)
             return
         if self.clips != shipped():

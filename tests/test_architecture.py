@@ -43,7 +43,7 @@ ARROWS: dict[str, set[str]] = {
     "ringback": {"agent.interfaces", "audio", "line"},
     "transfer": {"call", "sip"},
     "destinations": {"config", "sip"},
-    "call": {"agent.interfaces", "line", "ringback", "sdp", "sip.transfer", "stream", "transfer"},
+    "call": {"agent.interfaces", "line", "ringback", "sdp", "sip.origin", "sip.transfer", "stream", "transfer"},
     "call_media": {"agent.interfaces", "audio", "media", "recorder", "sdp"},
     "tap": {"agent.interfaces", "media", "sip"},
     "world": {"agent", "config", "media", "net", "recorder", "sip"},

@@ -47,24 +47,56 @@ def test_before_it_serves_the_phone_is_unavailable() -> None:
     assert Exchange(None).tell(story).of(CallReceived) == []
 
 
-def test_when_it_answers_no_more_the_calls_that_stand_go_on() -> None:
+def test_drained_the_phone_sends_callers_away_and_lets_calls_that_stand_go_on() -> None:
     async def story(exchange: Exchange) -> None:
         await exchange.handset.calls()
-        exchange.phone.stop_answering()
+        draining = asyncio.create_task(exchange.phone.drain(30))
+        await asyncio.sleep(1)
         second = Handset(exchange.network, host="127.0.0.3", call_id="call-2")
-        assert await second.calls() == 480
-        assert not await exchange.phone.idle(1)
+        assert await second.calls() == 503
+        assert int(second.responses[-1].headers.get("retry-after") or 0) > 0
         await exchange.handset.hangs_up()
+        assert await draining
 
-    Exchange(listen).tell(story)
+    told = Exchange(listen).tell(story)
+    assert [ended.by for ended in told.of(Disconnected)] == ["caller"]
 
 
-def test_a_full_phone_is_busy_until_a_call_ends() -> None:
+def test_drained_the_phone_un_registers_first_and_hangs_up_when_its_patience_ends() -> None:
+    async def story(exchange: Exchange) -> None:
+        await asyncio.sleep(1)
+        await exchange.handset.calls()
+        begun = exchange.now
+        assert not await exchange.phone.drain(30)
+        assert exchange.now == pytest.approx(begun + 30, abs=0.1)
+        assert exchange.handset.of("REGISTER")[-1].headers.get("expires") == "0"
+        assert exchange.handset.of("BYE") == []
+
+    told = at_registrar().tell(story)
+    (bye,) = told.handset.of("BYE")
+    assert bye.headers.get("reason") == 'SIP;text="the phone is put away"'
+    assert len([item for item in told.handset.of("REGISTER") if item.headers.get("expires") == "0"]) == 1
+
+
+def test_a_drain_that_is_cut_short_hangs_up_at_once() -> None:
+    async def story(exchange: Exchange) -> None:
+        await asyncio.sleep(1)
+        await exchange.handset.calls()
+        draining = asyncio.create_task(exchange.phone.drain(30))
+        await asyncio.sleep(5)
+        draining.cancel()
+
+    told = at_registrar().tell(story)
+    assert told.handset.hung_up_at == pytest.approx(6, abs=0.1)
+
+
+def test_a_full_phone_sends_callers_elsewhere_until_a_call_ends() -> None:
     async def story(exchange: Exchange) -> None:
         second = Handset(exchange.network, host="127.0.0.3", call_id="call-2")
         third = Handset(exchange.network, host="127.0.0.4", call_id="call-3")
         assert await exchange.handset.calls() == 200
-        assert await second.calls() == 486
+        assert await second.calls() == 503
+        assert int(second.responses[-1].headers.get("retry-after") or 0) > 0
         await exchange.handset.hangs_up()
         await asyncio.sleep(0.1)
         assert await third.calls() == 200

@@ -93,7 +93,7 @@ def test_a_signal_lets_calls_end_and_takes_no_more() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.sleep(0.2)
         assert not standing.is_over
-        with pytest.raises(CallFailed, match="480"):
+        with pytest.raises(CallFailed, match="503"):
             await call(other, Address("127.0.0.1", 43990))
         standing.hang_up()
 

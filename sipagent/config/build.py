@@ -29,7 +29,8 @@ def build(
     sections = {kind: builder.values(kind, merged) for kind in SECTIONS}
     lines = {(kind, name): line for kind in ("account", "trunk") for name, line in sections[kind].items() if line}
     agents = {key: line.agent for key, line in lines.items()}
-    found = [*problems, *builder.problems, *_unknown_agents(agents, merged), *builder.unset_in_use(agents.values())]
+    found = [*problems, *builder.problems, *builder.unset_in_use(agents.values())]
+    found += [*_unknown_agents(agents, merged), *_shared_names(merged)]
     if found:
         raise ConfigurationError("\n".join(map(str, sorted(found, key=_order))))
     return Configuration(
@@ -144,6 +145,13 @@ def _unknown_agents(agents: Mapping[tuple[str, str], str], merged: Sections) -> 
             place = next(entry.place for entry in merged[key].entries if entry.key == "agent")
             cure = suggestion(agent, known) or "; add the section"
             yield Problem(place=place, text=f"there is no section [agent {agent}]{cure}")
+
+
+def _shared_names(merged: Sections) -> Iterator[Problem]:
+    """Yield the trunks that have the name of an account: `dial --from NAME` means one line."""
+    for (kind, name), section in merged.items():
+        if kind == "trunk" and ("account", name) in merged:
+            yield Problem(place=section.place, text=f"[trunk {name}] has the name of [account {name}]; give it another")
 
 
 def _order(problem: Problem) -> tuple[str, int]:

@@ -11,7 +11,6 @@ from sipagent.config.values import (
     Codec,
     Codecs,
     Dtmf,
-    Nat,
     Pipeline,
     Recording,
     RtpPorts,
@@ -32,7 +31,7 @@ def unavailable(configuration: Configuration) -> list[str]:
     notes = [*_of_general(configuration.general), *_of_tls(configuration)]
     for title, line in _lines(configuration):
         notes += _of_line(title, line)
-        notes += _of_trunk(title, line) if isinstance(line, Trunk) else ()
+        notes += _of_trunk(title, line, configuration.general) if isinstance(line, Trunk) else ()
     return [*notes, *_of_the_rest(configuration)]
 
 
@@ -50,14 +49,10 @@ def _lines(configuration: Configuration) -> Iterator[tuple[str, Account | Trunk]
 
 def _of_general(general: General) -> Iterator[str]:
     yield from _left_out_codecs("[general]", general.codecs, General().codecs)
-    if general.stun_server:
-        yield "[general] stun_server is not asked yet; write your public address as external_address"
-    if general.nat is Nat.STRICT:
-        yield "[general] nat = strict is not built yet; nat = auto is in force"
     if general.rtp is RtpPorts.SHARED:
         yield "[general] rtp = shared is not built yet; every call has a port of its own"
-    if general.unknown_callers is UnknownCallers.DIGEST:
-        yield "[general] unknown_callers = digest is not built yet; unknown callers are dropped"
+    if general.unknown_callers is UnknownCallers.ACCEPT:
+        yield "[general] unknown_callers = accept: whoever finds this port can talk, and spend your money"
 
 
 def _of_tls(configuration: Configuration) -> Iterator[str]:
@@ -77,13 +72,11 @@ def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
         yield f"{title} dtmf = {line.dtmf.value} is not built yet; digits are read from telephone-event (RFC 4733)"
 
 
-def _of_trunk(title: str, trunk: Trunk) -> Iterator[str]:
-    if trunk.called:
-        yield f"{title} called is not built yet; every number is answered"
-    if trunk.agent:
-        yield f"{title} agent is not built yet; [agent] answers"
-    if trunk.host or trunk.username or trunk.caller_id:
-        yield f"{title} host, username and caller_id are not built yet; nothing is dialled by this trunk"
+def _of_trunk(title: str, trunk: Trunk, general: General) -> Iterator[str]:
+    if not trunk.peers and not (trunk.password and general.unknown_callers is UnknownCallers.DIGEST):
+        yield f"{title} has no peers: nobody calls us by it"
+    if trunk.host and not trunk.caller_id:
+        yield f"{title} has no caller_id: calls out are from {trunk.username or 'anonymous'}"
 
 
 def _of_the_rest(configuration: Configuration) -> Iterator[str]:

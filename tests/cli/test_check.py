@@ -25,9 +25,9 @@ def test_fewer_calls_are_allowed_than_there_are_ports(sipagent: Command) -> None
 
 
 def test_what_is_not_built_yet_is_a_note(sipagent: Command) -> None:
-    result = sipagent("check", "--set", "general.stun_server=stun.example.com")
+    result = sipagent("check", "--set", "general.rtp=shared")
     assert result.exit_code == 0
-    assert "note           [general] stun_server is not asked yet" in result.output
+    assert "note           [general] rtp = shared is not built yet" in result.output
 
 
 def test_a_mistake_is_named_with_its_place_and_the_nearest_key(sipagent: Command) -> None:

@@ -303,6 +303,11 @@ def test_an_agent_that_does_not_exist_is_told() -> None:
     assert refusal(f"{OFFICE}agent = sales\n") == ["sip.conf:5: there is no section [agent sales]; add the section"]
 
 
+def test_a_trunk_and_an_account_have_names_of_their_own() -> None:
+    text = f"{OFFICE}[trunk office]\npeers = 192.0.2.1\n"
+    assert refusal(text) == ["sip.conf:5: [trunk office] has the name of [account office]; give it another"]
+
+
 def test_an_arrow_is_told_since_a_value_may_begin_with_its_point() -> None:
     assert refusal("[general]\nbind => 127.0.0.1\n") == ['sip.conf:2: write "bind = …" with "=" in place of "=>"']
 
