@@ -1,14 +1,16 @@
 # make demo        no keys, no PBX: the agent, and one real call placed to it      (ARGS=--once ends after that call)
 # make test        lint, types and every test that needs neither peers nor a network
 # make interop     real calls with Asterisk, baresip and sipp, each group in a network namespace of its own (root)
+# make fuzz        changed messages, at random, to every parser: FUZZ_SECONDS=60 each; a long one takes 3600
 # make bench       measures, and writes docs/figures.md
 # make clean       removes what these made
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 ARGS   ?=
+FUZZ_SECONDS ?= 60
 
-.PHONY: demo test interop bench clean
+.PHONY: demo test interop fuzz bench clean
 
 demo: $(VENV)/.installed-local
 	$(VENV)/bin/sipagent demo $(ARGS)
@@ -22,6 +24,9 @@ test: $(VENV)/.installed-dev
 interop: $(VENV)/.installed-dev
 	tests/interop/run $(ARGS)
 
+fuzz: $(VENV)-fuzz/.installed
+	$(VENV)-fuzz/bin/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(ARGS)
+
 bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m tests.benchmarks.run $(ARGS)
 
@@ -34,10 +39,16 @@ $(VENV)/.installed-local: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
 	touch $@
 
+# An environment of its own: the fuzzer rewrites the bytecode of what it tests.
+$(VENV)-fuzz/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-fuzz
+	$(VENV)-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	touch $@
+
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sipagent needs Python 3.11 or newer; say which: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-fuzz .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
