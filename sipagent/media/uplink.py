@@ -9,16 +9,14 @@ Without a loss no audio is decoded: the provider gets the bytes of the caller's 
 from sipagent.audio import g711
 from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer
-from sipagent.audio.level import VoiceMeter, power
+from sipagent.audio.level import VoiceMeter
+from sipagent.audio.splice import Splicer
 from sipagent.media.commands import OpenLeg, StreamSettings
 from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout, UplinkBlock
 from sipagent.rtp.digits import DigitReceiver
 from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, JitterBufferStatistics
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
-
-_QUIET = 10 ** (-50.0 / 10)
-"""Power below which nobody misses 20 ms."""
 
 
 class Uplink:
@@ -34,7 +32,7 @@ class Uplink:
         self._latch = SourceLatch()
         self._payload_types: frozenset[int] = frozenset()
         self._digits = DigitReceiver()
-        self._jitter_buffer = JitterBuffer(self._is_quiet)
+        self._jitter_buffer = JitterBuffer(Splicer(g711.PCMU))
         self._concealer = Concealer()
         self._meter = VoiceMeter()
         self._block = bytearray()
@@ -60,11 +58,12 @@ class Uplink:
 
     def set_media(self, settings: StreamSettings, now: float) -> None:
         """Take from the peer what was settled, from now on."""
-        before, self.settings = self.settings or settings, settings
-        self._flush(before.encoding)
-        if before.encoding != settings.encoding:
-            self._jitter_buffer = JitterBuffer(self._is_quiet)
-        if before is settings or before.receives != settings.receives:
+        before, self.settings = self.settings, settings
+        if before is not None:
+            self._flush(before.encoding)
+        if before is None or before.encoding != settings.encoding:
+            self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
+        if before is None or before.receives != settings.receives:
             self._heard_at, self._timed_out = now, False
         self._payload_types = settings.receive_event_payload_types | frozenset(settings.receive_payload_types)
         self._latch.rearm((settings.remote_host, settings.remote_port))
@@ -140,6 +139,3 @@ class Uplink:
         if settings.receives and not self._timed_out and now - self._heard_at >= self._timeout:
             self._timed_out = True
             self.events.append(RtpTimeout(leg=self._leg))
-
-    def _is_quiet(self, payload: bytes) -> bool:
-        return self.settings is not None and power(payload, self.settings.encoding) < _QUIET

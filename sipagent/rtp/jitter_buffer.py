@@ -6,15 +6,15 @@ It plays behind the newest sample by a delay that follows the jitter (`DelayEsti
 
  - the wanted sample has not come yet: it waits, so the delay grows at once and no word is skipped;
  - a hole with later packets behind it: lost if sequence numbers are missing, else silence that was never sent;
- - more delay than needed: a quiet frame is left out, or any frame once the excess has lasted five seconds.
+ - more delay than needed, or so little that it will soon run dry, by jitter or by a clock that differs from ours: a
+   frame is made of more or less than 20 ms of audio (`Sound.splice`); in silence at once, in speech where it is alike.
 """
 
 from bisect import insort
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sipagent.rtp.delay import MAXIMUM, DelayEstimate
 
@@ -33,8 +33,19 @@ _LONGEST_STRIDE = 3
 """Frames by which one late packet lengthens the delay."""
 _JUMP_IN_TIME = CLOCK_RATE
 _JUMP_IN_SEQUENCE = 3000
-_PATIENCE = 250
-"""Frames (5 s) that an excess of delay may last before a voiced frame is left out for it."""
+_EXCESS = 0.010
+"""Seconds of delay above the target that nobody minds."""
+_SHORTAGE = 0.010
+"""Seconds by which the delay may fall short of what the jitter needs."""
+_PERIODS = range(40, 121)
+"""Samples by which a frame of speech may move: one period of its pitch (66 to 200 Hz)."""
+_PATIENCE = 50
+"""Frames (1 s) that we wait for silence before speech is spliced where it is alike."""
+_ALIKE = 0.8
+_LONGEST_PATIENCE = 250
+"""Frames (5 s) after which it is spliced where it is most alike, however little that is."""
+_BETWEEN = 5
+"""Frames between two splices in speech."""
 _TOLERANCE = 0.001
 """Seconds by which a tick may come early."""
 
@@ -53,17 +64,45 @@ class Lost:
 LOST = Lost()
 
 
+class Spliced(Protocol):
+    """A frame whose end is `shift` samples from where it would be; `likeness` (to 1) of what was joined for it."""
+
+    @property
+    def frame(self) -> bytes: ...
+    @property
+    def shift(self) -> int: ...
+    @property
+    def likeness(self) -> float: ...
+
+
+class Sound(Protocol):
+    """What the buffer must know of the sound in it (`audio.splice.Splicer`, by shape)."""
+
+    def is_quiet(self, payload: bytes) -> bool:
+        """Tell whether some of this can be left out without being missed."""
+
+    def splice(self, audio: bytes, at: int, shifts: range) -> Spliced:
+        """Make the 20 ms that begin at `at`, and go over to a place that is one of `shifts` away."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JitterBufferStatistics:
-    """`depth` and `target` in seconds, `concealed` and `skipped` in frames, the rest in packets."""
+    """What became of the packets so far.
+
+    In seconds: `depth` waits to be played, `delay` is what the last sample waited longer than the fastest packet would
+    let it, `target` what it should be; `cut` was left out of the audio and `stretched` put into it. `concealed` counts
+    frames, the rest packets.
+    """
 
     depth: float
+    delay: float
     target: float
     late: int
     duplicates: int
     dropped: int
     concealed: int
-    skipped: int
+    cut: float
+    stretched: float
 
 
 class _Segment(NamedTuple):
@@ -79,11 +118,11 @@ class _Segment(NamedTuple):
 class JitterBuffer:
     """One stream of G.711 (a byte a sample) of any packet duration.
 
-    `is_quiet` tells of a frame whether it can be left out without being missed.
+    Without `sound` the delay changes only where something is missing.
     """
 
-    def __init__(self, is_quiet: Callable[[bytes], bool] = lambda payload: False) -> None:
-        self._is_quiet = is_quiet
+    def __init__(self, sound: Sound | None = None) -> None:
+        self._sound = sound
         self._delay = DelayEstimate(_FRAME_TIME)
         self._segments: list[_Segment] = []
         self._newest: _Segment | None = None
@@ -94,8 +133,10 @@ class JitterBuffer:
         self._played: deque[int] = deque(maxlen=128)
         self._waited = 0
         self._waits_owed = 0
-        self._excess_frames = 0
-        self._late = self._duplicates = self._dropped = self._concealed = self._skipped = 0
+        self._last_frame = b""
+        self._delay_now = 0.0
+        self._off_target = 0
+        self._late = self._duplicates = self._dropped = self._concealed = self._cut = self._stretched = 0
 
     def add(self, extended_sequence: int, timestamp: int, payload: bytes, arrival: float, marker: bool = False) -> None:
         """Take a packet: its extended sequence number, 32-bit timestamp, and arrival in seconds."""
@@ -126,22 +167,26 @@ class JitterBuffer:
         self._repay_waits()
         if self._segments and self._segments[0].start >= self._position + FRAME:
             return self._play_hole()
-        payload = self._take()
+        self._delay_now = self._delay.of(self._position / CLOCK_RATE, now)
+        payload = self._splice() or self._take()
         if payload is None:
             return self._wait()
         self._waited = 0
-        return Frame(self._hasten(payload, now))
+        self._last_frame = payload
+        return Frame(payload)
 
     def statistics(self) -> JitterBufferStatistics:
         """Tell what became of the packets so far."""
         return JitterBufferStatistics(
             depth=self._depth / CLOCK_RATE,
+            delay=self._delay_now,
             target=self._delay.target,
             late=self._late,
             duplicates=self._duplicates,
             dropped=self._dropped,
             concealed=self._concealed,
-            skipped=self._skipped,
+            cut=self._cut / CLOCK_RATE,
+            stretched=self._stretched / CLOCK_RATE,
         )
 
     # ---- the timeline
@@ -213,7 +258,7 @@ class JitterBuffer:
         self._playing = True
         self._position = first.start
         self._next_sequence = first.sequence
-        self._waited = self._waits_owed = self._excess_frames = 0
+        self._waited = self._waits_owed = self._off_target = 0
         return True
 
     def _pause(self) -> None:
@@ -248,6 +293,7 @@ class JitterBuffer:
         return self._conceal()
 
     def _conceal(self) -> Lost:
+        self._last_frame = b""
         self._concealed += 1
         return LOST
 
@@ -271,21 +317,71 @@ class JitterBuffer:
         self._move_to(end)
         return payload if len(payload) == FRAME else (payload * FRAME)[:FRAME]
 
-    def _hasten(self, payload: bytes, now: float) -> bytes:
-        """Put the following frame in the place of this one, if the delay is too long and this one can be spared."""
-        played_at = (self._position - FRAME) / CLOCK_RATE
-        if self._delay.of(played_at, now) <= self._delay.target + _FRAME_TIME / 2:
-            self._excess_frames = 0
-            return payload
-        self._excess_frames += 1
-        if not self._is_quiet(payload) and self._excess_frames <= _PATIENCE:
-            return payload
-        following = self._take()
-        if following is None:
-            return payload
-        self._excess_frames = 0
-        self._skipped += 1
-        return following
+    # ---- keeping to the target
+
+    def _splice(self) -> bytes | None:
+        """Play a frame that brings the delay nearer to its target; None while it is right, or no place is good."""
+        direction = self._direction()
+        if self._sound is None or not direction:
+            self._off_target = 0
+            return None
+        self._off_target += 1
+        frame = self._read(self._position, self._position + FRAME)
+        if frame is None:
+            return None
+        if self._sound.is_quiet(frame):
+            return self._try(range(shift := self._to_boundary(direction), shift + 1), 0.0)
+        if self._off_target <= _PATIENCE:
+            return None
+        shifts = _PERIODS if direction > 0 else range(-_PERIODS[-1], -_PERIODS[0] + 1)
+        spliced = self._try(shifts, _ALIKE if self._off_target <= _LONGEST_PATIENCE else 0.0)
+        if spliced is not None:
+            self._off_target = _PATIENCE - _BETWEEN
+        return spliced
+
+    def _direction(self) -> int:
+        """1 if there is more delay than needed, -1 if too little."""
+        # A frame that does not begin with a packet waits for the next one too.
+        ready = self._delay_now - self._into_packet() / CLOCK_RATE
+        if ready > self._delay.target + _EXCESS:
+            return 1
+        return -1 if ready < self._delay.target - _FRAME_TIME - _SHORTAGE else 0
+
+    def _into_packet(self) -> int:
+        """Samples of the next frame that come before the packet that ends it; 0 if it is all in one."""
+        if self._newest is None:
+            return 0
+        ahead = (self._newest.start - self._position) % (self._newest.end - self._newest.start)
+        return ahead if ahead < FRAME else 0
+
+    def _to_boundary(self, direction: int) -> int:
+        """The shift, of a frame at most, after which frames begin with packets again."""
+        ahead = self._into_packet()
+        return ahead or FRAME if direction > 0 else ahead - FRAME
+
+    def _try(self, shifts: range, least: float) -> bytes | None:
+        """Splice the next frame if all the audio for it is there, and its seam is alike enough."""
+        before = self._last_frame if shifts[0] < 0 else b""
+        audio = self._read(self._position, self._position + FRAME + max(0, shifts[-1]))
+        if self._sound is None or audio is None or len(before) < -shifts[0]:
+            return None
+        spliced = self._sound.splice(before + audio, len(before), shifts)
+        if spliced.likeness < least:
+            return None
+        self._move_to(self._position + FRAME + spliced.shift)
+        self._cut += max(0, spliced.shift)
+        self._stretched += max(0, -spliced.shift)
+        return spliced.frame
+
+    def _read(self, start: int, end: int) -> bytes | None:
+        """Look at what lies between two positions; None if not all of it has come."""
+        pieces, cursor = [], start
+        for segment in self._segments:
+            if segment.start > cursor or cursor >= end:
+                break
+            pieces.append(segment.payload[cursor - segment.start : end - segment.start])
+            cursor = max(cursor, segment.end)
+        return b"".join(pieces) if cursor >= end else None
 
     def _miss(self, segment: _Segment, arrival: float) -> None:
         """Count a packet that came after its time, and wait at the next ticks so that its like would be in time.

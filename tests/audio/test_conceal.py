@@ -13,19 +13,10 @@ from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer, find_period
 from sipagent.audio.level import level
 from sipagent.audio.tones import sine
+from sipagent.testing.voice import vowel
 
 VOICE = g711.encode(sine(200, 480, level=-6), "pcmu")
 FRAMES = [VOICE[start : start + 160] for start in (0, 160, 320)]
-
-
-def vowel(pitch: float, samples: int, *, glide: float = 0.0) -> np.ndarray:
-    """Make a sung vowel: the harmonics of a pitch in Hz that may rise by `glide` of itself a second, under 3.4 kHz."""
-    time = np.arange(samples) / g711.RATE
-    phase = 2 * np.pi * pitch * (time + glide * time**2 / 2)
-    orders = range(1, int(3400 / (pitch * (1 + glide * time[-1]))) + 1)
-    strengths = [1 / (1 + abs(order * pitch - 600) / 200) for order in orders]
-    wave = np.array(strengths) @ [np.cos(order * phase + order**2) for order in orders]
-    return np.asarray(wave * (12000 / np.abs(wave).max()), np.int16)
 
 
 def heard(*frames: bytes, encoding: str = "pcmu") -> Concealer:

@@ -1,0 +1,63 @@
+"""Splicing: a frame out of more or less than 20 ms, whose seam nobody hears."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipagent.audio import g711
+from sipagent.audio.comfort import noise
+from sipagent.audio.splice import SEAM, Splicer
+from sipagent.testing.voice import vowel
+
+FORWARD, BACK = range(40, 121), range(-120, -39)
+
+
+def spoken(pitch: float, encoding: str = "pcmu") -> bytes:
+    return g711.encode(vowel(pitch, 600), encoding)
+
+
+@pytest.mark.parametrize("shifts", [FORWARD, BACK], ids=["forward", "back"])
+@pytest.mark.parametrize("pitch", [80, 100, 125, 160, 200])
+def test_a_vowel_moves_by_a_period_of_its_pitch(pitch: int, shifts: range) -> None:
+    spliced = Splicer("pcmu").splice(spoken(pitch), 160, shifts)
+    period = g711.RATE / pitch
+    assert min(abs(abs(spliced.shift) - count * period) for count in (1, 2, 3)) <= 1
+    assert spliced.likeness > 0.9
+
+
+@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+@pytest.mark.parametrize("shifts", [FORWARD, BACK], ids=["forward", "back"])
+def test_a_frame_goes_over_from_one_place_to_the_other(shifts: range, encoding: str) -> None:
+    audio = spoken(100, encoding)
+    spliced = Splicer(encoding).splice(audio, 160, shifts)
+    start = 160 + spliced.shift
+    assert len(spliced.frame) == 160
+    assert spliced.frame[0] == audio[160]
+    assert spliced.frame[SEAM:] == audio[start + SEAM : start + 160]
+
+
+@given(st.floats(66, 200), st.sampled_from([FORWARD, BACK]), st.integers(130, 300))
+def test_a_seam_in_speech_does_not_click(pitch: float, shifts: range, at: int) -> None:
+    audio = spoken(pitch)
+    spliced = Splicer("pcmu").splice(audio, at, shifts)
+    end = at + 160 + spliced.shift
+    played = g711.decode(audio[:at] + spliced.frame + audio[end:], "pcmu").astype(int)
+    said = g711.decode(audio, "pcmu").astype(int)
+    assert np.abs(np.diff(played)).max() <= 1.3 * np.abs(np.diff(said)).max()
+
+
+def test_different_sounds_have_little_likeness() -> None:
+    audio = g711.encode(np.random.default_rng(1).integers(-9000, 9000, 600).astype(np.int16), "pcmu")
+    assert Splicer("pcmu").splice(audio, 160, FORWARD).likeness < 0.6
+
+
+def test_silence_can_be_spliced_too() -> None:
+    silent = g711.SILENCE["pcmu"] * 600
+    assert Splicer("pcmu").splice(silent, 160, range(160, 161)) == (silent[:160], 160, 0.0)
+
+
+def test_what_is_quiet_can_be_left_out() -> None:
+    splicer = Splicer("pcmu")
+    assert splicer.is_quiet(noise(1, "pcmu"))
+    assert not splicer.is_quiet(spoken(100)[:160])
