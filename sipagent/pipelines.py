@@ -48,8 +48,11 @@ def half_cascade(agent: Agent, section: AgentSection, clips: Callable[[], Clips]
     """OpenAI Realtime hears and thinks, Cartesia speaks."""
 
     async def scenario(incoming: InboundCall) -> None:
-        run_tool = surroundings.get().run_tool
-        async with agent.prepare(OpenAIRealtime, CartesiaTTS, clips=clips(), run_tool=run_tool) as conversation:
+        around = surroundings.get()
+        prepared = agent.prepare(
+            OpenAIRealtime, CartesiaTTS, clips=clips(), transfer_to=around.transfer_to, run_tool=around.run_tool
+        )
+        async with prepared as conversation:
             if section.answer is Answer.READY:
                 incoming.ring()
                 with contextlib.suppress(TimeoutError):

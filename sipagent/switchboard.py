@@ -278,6 +278,7 @@ class Switchboard:
             options=lambda name: provider_options(self._configuration, name),
             publish=call.publish if call is not None else lambda event: self._publish("", event),
             run_tool=self._run_tool,
+            transfer_to=self._destinations.names,
         )
 
     async def _run_tool(self, tool: Tool, arguments: Mapping[str, Any], call: Call) -> str:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from sipagent import Call, Disconnected, InboundCall
+from sipagent import Agent, AgentSaid, Call, Disconnected, InboundCall
 from sipagent.audio import g711, tones, wav
 from sipagent.config import Configuration
 from sipagent.config.options import Transfer as TransferSection
@@ -17,6 +18,8 @@ from sipagent.sip.message import Request
 from sipagent.sip.refer import ReferTo
 from sipagent.sip.timers import PATIENCE
 from sipagent.sip.transfer import RING_TIME
+from sipagent.testing.call import SCRIPTED_KEYS
+from sipagent.testing.providers import ScriptedCartesia, ScriptedOpenAI, ToolUse
 from tests.exchange import Exchange
 from tests.handset import HANDSET, TONE, Handset, sdp, voiced
 
@@ -408,3 +411,62 @@ def test_a_number_is_one_of_where_the_call_came_from() -> None:
         await (await incoming.answer()).transfer("reception")
 
     Exchange(scenario, configuration=configuration).tell(whole)
+
+
+# ---- by the model
+
+
+WITH_KEYS = replace(
+    NAMES,
+    openai=replace(NAMES.openai, api_key=SCRIPTED_KEYS["openai"]),
+    cartesia=replace(NAMES.cartesia, api_key=SCRIPTED_KEYS["cartesia"]),
+)
+
+
+def talk(openai: ScriptedOpenAI, story: Story) -> Exchange:
+    """A caller who asks the agent to be put through."""
+
+    async def whole(exchange: Exchange) -> None:
+        desk = Handset(exchange.network, host=DESK, call_id="desk")
+        assert await exchange.handset.calls() == 200
+        openai.caller_says("Put me through, please.")
+        await story(exchange, desk)
+        assert await exchange.phone.idle(5)
+
+    sockets = {"openai": openai.open_socket, "cartesia": ScriptedCartesia().open_socket}
+    return Exchange(Agent(), configuration=WITH_KEYS, sockets=sockets).tell(whole)
+
+
+ASKED = ToolUse("transfer", '{"to": "desk"}', text="One moment, please.")
+
+
+def test_the_model_puts_the_caller_through_and_is_out_of_it() -> None:
+    openai = ScriptedOpenAI(ASKED)
+
+    async def story(exchange: Exchange, desk: Handset) -> None:
+        caller = exchange.handset
+        caller.answers(405, await caller.is_asked("REFER"))
+        await picks_up(desk)
+        await both_are_heard(caller, desk)
+        assert all(socket.ended for socket in openai.connections), "a call without the agent costs nothing"
+        await caller.hangs_up()
+        await desk.is_hung_up_on()
+
+    told = talk(openai, story)
+    assert states(told) == ["started", "ringing", "answered"]
+    assert [said.heard_text for said in told.of(AgentSaid)] == ["One moment, please."]
+
+
+def test_the_model_is_told_that_nobody_is_there_and_says_so() -> None:
+    openai = ScriptedOpenAI(ASKED, "I am sorry, they are busy.")
+
+    async def story(exchange: Exchange, desk: Handset) -> None:
+        caller = exchange.handset
+        caller.answers(202, await caller.is_asked("REFER"))
+        await asyncio.sleep(6)
+        caller.tells("486 Busy Here", state="terminated;reason=noresource")
+        await asyncio.sleep(6)
+        await caller.hangs_up()
+
+    told = talk(openai, story)
+    assert [said.heard_text for said in told.of(AgentSaid)] == ["One moment, please.", "I am sorry, they are busy."]

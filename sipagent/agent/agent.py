@@ -8,6 +8,7 @@ from sipagent.agent.clips import Clips
 from sipagent.agent.conversation import HANG_UP, Conversation, ToolRunner
 from sipagent.agent.interfaces import Mind, Mouth
 from sipagent.agent.tools import Tool, as_tools
+from sipagent.agent.transfer import TRANSFER, declaration_of_transfer
 
 MakeMind = Callable[..., Mind]
 """Makes the mind of one call from what an agent says of it; `OpenAIRealtime` is one."""
@@ -20,7 +21,8 @@ class Agent:
     """What talks to callers. Immutable: what belongs to one call is in `call.data`.
 
     `greeting` is spoken literally, at once; `greeting_instructions` lets the model word it. `tools` are `@tool`
-    functions or plain ones; `hang_up` is always among them. What is left out comes from sip.conf or the provider.
+    functions or plain ones; `hang_up` is always among them and, where sip.conf says whereto, `transfer`, unless one of
+    that name is given. What is left out comes from sip.conf or the provider.
     """
 
     instructions: str = ""
@@ -42,14 +44,26 @@ class Agent:
         object.__setattr__(self, "tools", tools)
 
     def prepare(
-        self, make_mind: MakeMind, make_voice: MakeVoice, *, clips: Clips, run_tool: ToolRunner = Tool.run
+        self,
+        make_mind: MakeMind,
+        make_voice: MakeVoice,
+        *,
+        clips: Clips,
+        transfer_to: Sequence[str] = (),
+        run_tool: ToolRunner = Tool.run,
     ) -> Conversation:
-        """Make the conversation for one call; `async with` opens its providers, and `converse(call)` holds it."""
+        """Make the conversation for one call; `async with` opens its providers, and `converse(call)` holds it.
+
+        `transfer_to` are the names that the model may put a caller through to.
+        """
         tools = as_tools(self.tools)
+        if any(tool.name == TRANSFER for tool in tools):
+            transfer_to = ()
+        ours = (HANG_UP, declaration_of_transfer(transfer_to)) if transfer_to else (HANG_UP,)
         turns = {"turn_detection": self.turn_detection, "silence_ms": self.silence_ms}
         mind = make_mind(
             instructions=self.instructions,
-            tools=[*(tool.declaration for tool in tools), HANG_UP],
+            tools=[*(tool.declaration for tool in tools), *ours],
             model=self.model,
             language=self.language,
             **{name: value for name, value in turns.items() if value is not None},
@@ -64,5 +78,6 @@ class Agent:
             greeting=self.greeting,
             # instructions of a response replace the session's, so it is given both
             greeting_instructions=f"{self.instructions}\n\n{worded}".strip() if worded else "",
+            transfer_to=transfer_to,
             run_tool=run_tool,
         )

@@ -8,6 +8,7 @@ All of it happens in plain functions, in the order of the events; only tools run
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,7 @@ from sipagent.agent.clips import Clips, PlayedClip
 from sipagent.agent.delivery import Delivery
 from sipagent.agent.interfaces import AgentCall, Mind, Mouth
 from sipagent.agent.tools import Tool
+from sipagent.agent.transfer import TRANSFER, told_of_transfer
 from sipagent.agent.turn import Turn, TurnAction, TurnInput, TurnState
 from sipagent.errors import ProviderError
 from sipagent.events import (
@@ -70,6 +72,7 @@ class Conversation:
         tools: Sequence[Tool] = (),
         greeting: str = "",
         greeting_instructions: str = "",
+        transfer_to: Sequence[str] = (),
         run_tool: ToolRunner = Tool.run,
     ) -> None:
         self._mind = mind
@@ -78,6 +81,7 @@ class Conversation:
         self._tools = {tool.name: tool for tool in tools}
         self._greeting = greeting
         self._greeting_instructions = greeting_instructions
+        self._transfer_to = transfer_to
         self._run_tool = run_tool
         self._call: AgentCall
         self._turn = Turn()
@@ -87,6 +91,8 @@ class Conversation:
         self._interruptions = 0
         self._running_tools = 0
         self._is_held = False
+        self._is_away = False
+        self._became_quiet = asyncio.Event()
         self._clip: PlayedClip | None = None
         self._has_asked_patience = False
         self._timer: asyncio.TimerHandle | None = None
@@ -141,8 +147,10 @@ class Conversation:
     # ---- what happens on the call
 
     def receive(self, event: Event) -> None:
-        """Take one event of the call."""
+        """Take one event of the call. What a caller does who is on the way to somebody else is not for us."""
         match event:
+            case SpeechStarted() | SpeechEnded() | DigitReceived() if self._is_away:
+                pass
             case SpeechStarted():
                 self._step(TurnInput.CALLER_STARTED)
             case SpeechEnded():
@@ -188,7 +196,9 @@ class Conversation:
     async def _answer_tool(self, event: ToolCall) -> None:
         interruptions = self._interruptions
         tool = self._tools.get(event.name)
-        if tool is None:
+        if event.name == TRANSFER and self._transfer_to:
+            result = await self._transfer(event.arguments.get("to"))
+        elif tool is None:
             result = f"Error: there is no tool called {event.name}."
         else:
             result = await self._run_tool(tool, event.arguments, self._call)
@@ -196,6 +206,32 @@ class Conversation:
         self._mind.answer_tool(event.tool_call_id, result)
         if interruptions == self._interruptions:
             self._expect()
+
+    async def _transfer(self, to: object) -> str:
+        """Put the caller through, once what was said with it is heard; return what the model is to know of it."""
+        if to not in self._transfer_to:
+            return f"Error: there is nobody called {to}; there is {', '.join(self._transfer_to)}."
+        interruptions = self._interruptions
+        await self._quiet()
+        if interruptions != self._interruptions:
+            return "Not done: the caller spoke first. Try again if that is still what they want."
+        self._is_away = True
+        self._watch_silence(self._turn.state)
+        progress = await self._call.transfer(str(to))
+        if progress.state == "answered":
+            self._step(TurnInput.GONE)
+        else:
+            self._is_away = False
+            self.paused()
+        return told_of_transfer(progress)
+
+    async def _quiet(self) -> None:
+        """Wait until the answer that is being given is heard, or cut off; not for long, in case it never is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                while self._is_expecting or not self._delivery.is_idle:
+                    self._became_quiet.clear()
+                    await self._became_quiet.wait()
 
     def _take_response_end(self, event: ResponseDone) -> None:
         """All text has come. A farewell ends here: it is known now what the caller shall hear of it."""
@@ -232,7 +268,7 @@ class Conversation:
 
     def paused(self) -> None:
         """In the middle of an answer the caller hears nothing."""
-        if self._turn.state not in _LAST and not self._is_held:
+        if self._turn.state not in _LAST and not (self._is_held or self._is_away):
             self._set_timer(PATIENCE)
 
     def voice_failed(self) -> None:
@@ -258,6 +294,7 @@ class Conversation:
 
     def _when_quiet(self) -> None:
         """With nothing to say, to wait for or to play, it is the caller's turn, or the end."""
+        self._became_quiet.set()
         is_playing = self._clip is not None and not self._clip.is_over
         if self._delivery.is_idle and not (self._is_expecting or self._running_tools or is_playing):
             self._step(TurnInput.SPOKEN)
@@ -286,6 +323,7 @@ class Conversation:
         self._is_expecting = False
         self._farewell_in = None
         self._delivery.cut()
+        self._became_quiet.set()
         if self._clip is not None and not self._clip.is_over:
             self._call.drop_speech()
 
@@ -364,7 +402,7 @@ class Conversation:
         """The watch runs from the moment that the caller waits for us until he hears us; on hold he does neither."""
         if self._turn.state in _LAST:
             return
-        if self._is_held or self._turn.state not in _WAITED_FOR:
+        if self._is_held or self._is_away or self._turn.state not in _WAITED_FOR:
             self._set_timer(None)
         elif before not in _WAITED_FOR or self._timer is None:
             self._has_asked_patience = False

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from sipagent.errors import ProviderError
-from sipagent.events import Event
+from sipagent.events import Event, TransferProgress
 
 E = TypeVar("E", bound=Event)
 
@@ -236,6 +236,9 @@ class AgentCall(CallControl, Speaker, Protocol):
     barge_in: bool
     """The voice is stopped when the caller begins to speak."""
 
+    def transfer(self, to: str) -> Awaitable[TransferProgress]:
+        """Put the caller through to a name of [transfer]; awaited, gives the outcome: `answered` or `failed`."""
+
     def send_media_to(self, unit: Hearer) -> None:
         """Let `unit` hear the caller."""
 
@@ -276,6 +279,8 @@ class Surroundings:
     """The call's event stream."""
     run_tool: Callable[..., Awaitable[str]]
     """Runs a tool with arguments on a call, as `Tool.run` does; a replay has the results already."""
+    transfer_to: tuple[str, ...] = ()
+    """Names that a call can be transferred to."""
 
 
 surroundings: ContextVar[Surroundings] = ContextVar("sipagent_surroundings")

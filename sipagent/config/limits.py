@@ -80,8 +80,6 @@ def _of_trunk(title: str, trunk: Trunk, general: General) -> Iterator[str]:
 
 
 def _of_the_rest(configuration: Configuration) -> Iterator[str]:
-    if configuration.transfer.targets:
-        yield "[transfer] is not built yet; calls stay where they are"
     if configuration.record.calls is Recording.OGG:
         yield "[record] calls = ogg is not built yet; calls are recorded as WAV"
     if configuration.record.announce:

@@ -1,7 +1,7 @@
 """A call without SIP and RTP: what an agent says into it leaves in real time (of the loop), 20 ms a time."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
@@ -18,7 +18,7 @@ from sipagent.agent.interfaces import (
 )
 from sipagent.agent.tools import Tool
 from sipagent.audio import g711
-from sipagent.events import Disconnected, Event, SpeechStarted
+from sipagent.events import Disconnected, Event, SpeechStarted, TransferProgress
 from sipagent.stream import EventStream
 
 E = TypeVar("E", bound=Event)
@@ -57,6 +57,10 @@ class ScriptedCall:
         self.events: list[Event] = []
         self.sent: list[Sent] = []
         self.hung_up_at: float | None = None
+        self.transfers: list[tuple[str, asyncio.Future[TransferProgress]]] = []
+        """Names that the caller was to be put through to, with the outcomes, for the test to set."""
+        self.is_transferred = asyncio.Event()
+        """Set when the first transfer begins."""
         self.errors: list[BaseException] = []
         """What handlers raised."""
         self._stream = EventStream(self.errors.append)
@@ -75,6 +79,13 @@ class ScriptedCall:
         if self.hung_up_at is None:
             self.hung_up_at = asyncio.get_running_loop().time()
             self.publish(Disconnected(reason=reason, by="us"))
+
+    def transfer(self, to: str) -> Awaitable[TransferProgress]:
+        """Put the caller through: it is for the test to say how that ends."""
+        outcome: asyncio.Future[TransferProgress] = asyncio.get_running_loop().create_future()
+        self.transfers.append((to, outcome))
+        self.is_transferred.set()
+        return outcome
 
     def publish(self, event: Event) -> None:
         """Put an event on the stream. When the caller begins to speak, the voice has stopped before anyone is told."""

@@ -31,12 +31,14 @@ class Stage:
         cartesia: ScriptedCartesia | None = None,
         encoding: str = g711.PCMU,
         keys: dict[str, str] | None = None,
+        transfer_to: tuple[str, ...] = (),
     ) -> None:
         self.agent = agent
         self.openai = openai or ScriptedOpenAI()
         self.cartesia = cartesia or ScriptedCartesia()
         self.encoding = encoding
         self.keys = SCRIPTED_KEYS if keys is None else keys
+        self.transfer_to = transfer_to
         self.call: ScriptedCall
         self.notes: dict[str, float] = {}
         """Times that a script wants to remember."""
@@ -51,7 +53,8 @@ class Stage:
         self.call = ScriptedCall(self.encoding)
         sockets = {"openai": self.openai.open_socket, "cartesia": self.cartesia.open_socket}
         surround(self.call, sockets, self.keys)
-        async with asyncio.timeout(seconds), self.agent.prepare(OpenAIRealtime, CartesiaTTS, clips=CLIPS) as talk:
+        prepared = self.agent.prepare(OpenAIRealtime, CartesiaTTS, clips=CLIPS, transfer_to=self.transfer_to)
+        async with asyncio.timeout(seconds), prepared as talk:
             await talk.ready()
             talking = asyncio.create_task(talk.converse(self.call))
             await script(self)
