@@ -78,6 +78,12 @@ class Lines:
         lines: list[Enrolment | TrunkLine] = [*self._enrolments, *self._trunks]
         return next((line for line in lines if line.servers and account in ("", line.identity.account)), None)
 
+    async def found(self, trunk: str) -> None:
+        """Wait until the host of a trunk is found."""
+        for line in self._trunks:
+            if line.identity.account == trunk:
+                await line.found.wait()
+
     def take(self, output: RegistrationOutput) -> None:
         """What became of a registration."""
         for enrolment in self._enrolments:

@@ -233,6 +233,10 @@ class Softphone:
         uri = _target(target if ":" in target else line.uri_of(target))
         return self._switchboard.dial(uri, line.identity, line.servers)
 
+    async def trunk_found(self, name: str) -> None:
+        """Wait until the way to a trunk is known; without that `call` raises."""
+        await self._lines.found(name)
+
     async def call_directly(self, target: str, *, sender: str = ANONYMOUS) -> OutboundCall:
         """Ring a SIP URI at its own host, without any account: `sip:6001@192.0.2.1:5060`.
 

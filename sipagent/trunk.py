@@ -32,6 +32,8 @@ class TrunkLine:
         self.identity = identity_of(trunk)
         self.servers: list[Flow] = []
         """The ways to its host, the best first; empty until one is found."""
+        self.found = asyncio.Event()
+        """Its host has been found, once at least."""
         self._transport = trunk.transport
         self._server = Uri.parse(trunk.host) if trunk.host else None
         self._resolve = resolve
@@ -54,6 +56,7 @@ class TrunkLine:
             try:
                 targets = await self._resolve(server, self._transport)
                 self.servers, known = [self._flow_to(target) for target in targets], True
+                self.found.set()
             except ConfigurationError as error:
                 if known:
                     self._publish(Notice(text=f"[trunk {self.identity.account}] cannot be called: {error}"))

@@ -75,6 +75,11 @@ class Capture:
         return self._of_account("contact")
 
     @property
+    def media_host(self) -> str:
+        """The address that the caller was told to send speech to: a NAT's, maybe. Empty if nothing says."""
+        return next((str(record.data["host"]) for record in self.records if record.kind == "leg"), "")
+
+    @property
     def clips(self) -> Mapping[str, str]:
         """The agent's clips, where they were not the shipped ones."""
         return next((record.data for record in self.records if record.kind == "clips"), {})

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, replace
+from ipaddress import ip_network
 from typing import Any
 
 from sipagent.config import Configuration, load_text
@@ -15,6 +16,8 @@ Sections = Mapping[str, Mapping[str, str]]
 
 LEFT_OUT = frozenset({"api_key", "password", "auth_username", "base_url", "instructions_file"})
 """Secrets, and what leads to servers and files that a replay must not touch (`instructions` has the file's text)."""
+EVERYBODY = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+"""Who calls over the trunk of a replay: some were let in by their password, which is not kept."""
 STAND_IN = "replay"
 """In the place of secrets: they are sent to nobody."""
 
@@ -27,20 +30,22 @@ def portable(configuration: Configuration) -> Sections:
         "cartesia": configuration.cartesia,
         **{f"agent {name}".strip(): section for name, section in configuration.agents.items()},
         **{f"account {name}": section for name, section in configuration.accounts.items()},
+        **{f"trunk {name}": section for name, section in configuration.trunks.items()},
     }
     found = {title: _differing(section) for title, section in sections.items()}
     return {title: options for title, options in found.items() if options}
 
 
 def restored(sections: Sections, account: str = "") -> Configuration:
-    """Return the configuration of the phone that took a call for `account`; empty is a call for none.
+    """Return the configuration of the phone that took a call for `account`, which may be a trunk; empty is for none.
 
     The other accounts, trunks and files are left behind, and whoever rang then may ring again.
     """
+    lines = (f"account {account}", f"trunk {account}")
     overrides = [
         f"{title}.{key}={value}"
         for title, options in sections.items()
-        if not title.startswith("account ") or title == f"account {account}"
+        if not title.startswith(("account ", "trunk ")) or title in lines
         for key, value in options.items()
     ]
     configuration = load_text("", {}, overrides)
@@ -50,7 +55,13 @@ def restored(sections: Sections, account: str = "") -> Configuration:
         openai=replace(configuration.openai, api_key=STAND_IN),
         cartesia=replace(configuration.cartesia, api_key=STAND_IN),
         accounts={name: replace(each, password=STAND_IN) for name, each in configuration.accounts.items()},
+        trunks={name: replace(each, peers=EVERYBODY, called=()) for name, each in configuration.trunks.items()},
     )
+
+
+def reached_at(configuration: Configuration, host: str) -> Configuration:
+    """Return the configuration of a phone that tells its callers `host`, whatever it learnt that from then."""
+    return replace(configuration, general=replace(configuration.general, external_address=host, local_net=()))
 
 
 def _differing(section: Any) -> dict[str, str]:

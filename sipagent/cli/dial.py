@@ -1,6 +1,7 @@
 """`sipagent dial`: place a call from the command line."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def keys(ctx: click.Context, param: click.Parameter, value: str) -> str:
 
 @click.command()
 @click.argument("target")
-@click.option("--from", "account", default="", metavar="ACCOUNT", help="Call as this account of sip.conf.")
+@click.option("--from", "account", default="", metavar="ACCOUNT", help="Call as this account, or over this trunk.")
 @click.option(
     "--play",
     multiple=True,
@@ -84,6 +85,10 @@ async def _dial(settings: Settings, target: str, account: str, plan: CallPlan, r
         if configuration.accounts:
             await _in_time(registered)
             outbound = phone.call(target)
+        elif configuration.trunks:
+            with contextlib.suppress(TimeoutError):  # then the call says what is missing
+                await asyncio.wait_for(phone.trunk_found(*configuration.trunks), REGISTERED_WITHIN)
+            outbound = phone.call(target)
         else:
             outbound = await phone.call_directly(target)
         await converse(await outbound.answered(), plan)
@@ -91,15 +96,17 @@ async def _dial(settings: Settings, target: str, account: str, plan: CallPlan, r
 
 
 def _only(configuration: Configuration, account: str, target: str) -> Configuration:
-    """Return the configuration with the one account that calls, on a port of its own: `run` may be using ours."""
+    """Return the configuration with the one line that calls, on a port of its own: `run` may be using ours."""
     general = replace(configuration.general, bind=Address(configuration.general.bind.host, 0))
+    if account in configuration.trunks:
+        return replace(configuration, general=general, accounts={}, trunks={account: configuration.trunks[account]})
     if account and account not in configuration.accounts:
-        raise ConfigurationError(f"there is no [account {account}]")
+        raise ConfigurationError(f"there is no [account {account}] and no [trunk {account}]")
     name = account or ("" if target.startswith(("sip:", "sips:")) else next(iter(configuration.accounts), ""))
     if not name and not target.startswith(("sip:", "sips:")):
         raise ConfigurationError(f"{target}: without an account the target is an address, such as sip:6001@192.0.2.1")
     accounts = {name: configuration.accounts[name]} if name else {}
-    return replace(configuration, general=general, accounts=accounts)
+    return replace(configuration, general=general, accounts=accounts, trunks={})
 
 
 def _registration(phone: Softphone) -> "asyncio.Future[None]":

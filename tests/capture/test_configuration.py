@@ -2,7 +2,7 @@
 
 import json
 
-from sipagent.capture.configuration import portable, restored
+from sipagent.capture.configuration import portable, reached_at, restored
 from sipagent.config import load_text
 from sipagent.config.values import Codec, UnknownCallers
 
@@ -30,6 +30,8 @@ username = 7001
 password = hunter33
 [trunk carrier]
 peers = 203.0.113.0/24
+called = 555*
+password = hunter44
 """
 CONFIGURATION = load_text(TEXT, {})
 SECTIONS = json.loads(json.dumps(portable(CONFIGURATION)))
@@ -53,6 +55,19 @@ def test_secrets_and_servers_do_not_go_with_it() -> None:
 def test_only_the_account_that_was_called_registers_again() -> None:
     assert list(restored(SECTIONS, "office").accounts) == ["office"]
     assert list(restored(SECTIONS).accounts) == []
+
+
+def test_a_trunk_s_call_is_the_trunk_s_again_whoever_calls() -> None:
+    again = restored(SECTIONS, "carrier")
+    assert (list(again.accounts), list(again.trunks)) == ([], ["carrier"])
+    assert again.trunks["carrier"].called == ()
+    assert all(network.prefixlen == 0 for network in again.trunks["carrier"].peers)
+    assert list(restored(SECTIONS, "office").trunks) == []
+
+
+def test_callers_are_told_the_address_that_they_were_told() -> None:
+    general = reached_at(CONFIGURATION, "192.0.2.7").general
+    assert (general.external_address, general.local_net) == ("192.0.2.7", ())
 
 
 def test_whoever_rang_then_may_ring_again() -> None:

@@ -63,6 +63,16 @@ def test_a_number_is_called_as_the_account(sipagent: Command, sip_server: Start)
     assert invite.from_.uri.user == "6001"
 
 
+def test_a_number_is_called_over_a_trunk_under_its_caller_id(sipagent: Command, sip_server: Start) -> None:
+    server = sip_server(take)
+    Path("sip.conf").write_text(f"[trunk carrier]\nhost = sip:{server.address}\ncaller_id = +15551234\n")
+    result = sipagent("dial", "+4930123", "--from", "carrier", "--duration", "0.2", *LOOPBACK)
+    assert result.exit_code == 0
+    assert server.of("REGISTER") == []
+    (invite,) = server.of("INVITE")
+    assert (invite.target.user, invite.from_.uri.user) == ("+4930123", "+15551234")
+
+
 def test_an_account_that_is_refused_can_place_no_call(sipagent: Command, sip_server: Start) -> None:
     """3 is for `check`, `doctor` and `run`; here it is the call that failed."""
     account(sip_server(refuse).address)

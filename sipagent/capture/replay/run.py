@@ -7,7 +7,7 @@ from pathlib import Path
 from sipagent.agent.agent import Agent
 from sipagent.capture import golden, journal
 from sipagent.capture.bundle import Bundle, Capture
-from sipagent.capture.configuration import restored
+from sipagent.capture.configuration import reached_at, restored
 from sipagent.capture.golden import Comparison
 from sipagent.capture.journal import Record
 from sipagent.capture.replay.departures import Departures
@@ -74,6 +74,8 @@ async def _perform(capture: Capture, agent: Agent | Scenario | None, record: boo
     assert isinstance(loop, VirtualLoop)
     stage, kept = Stage(capture, record=record), Departures()
     configuration = restored(capture.header.data["configuration"], capture.account)
+    if capture.media_host:
+        configuration = reached_at(configuration, capture.media_host)
     loop.play(stage.script())
     async with Softphone(configuration=configuration, world=stage.world, tap=lambda call_id: kept) as phone:
         if capture.clips:

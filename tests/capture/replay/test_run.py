@@ -249,6 +249,26 @@ def test_a_call_that_ends_because_the_phone_is_put_away_replays(tmp_path: Path) 
     assert any(record.data.get("text", "").startswith("BYE ") for record in result.departures)
 
 
+def test_a_caller_is_told_the_address_that_it_was_told_although_the_phone_no_longer_knows_why(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = Network()
+        world = world_in_memory(network, AGENT)
+        configuration = load_text("[general]\nexternal_address = 20.30.40.7\nlocal_net = 192.0.2.0/24\n", {})
+        async with (
+            Softphone(configuration=configuration, world=world, tap=tap_to(tmp_path / "call")) as phone,
+            Softphone(world=world_in_memory(network, CALLER)) as caller,
+        ):
+            phone.answer_with(greet)
+            outbound = await caller.call_directly(f"sip:agent@{AGENT}")
+            (await outbound.answered()).hang_up()
+            await phone.idle(40)
+
+    run(main(), start=1000.0)
+    result = replay(tmp_path / "call", greet)
+    assert result.compare().equal
+    assert any("c=IN IP4 20.30.40.7" in record.data.get("text", "") for record in result.departures)
+
+
 def test_a_call_to_a_registered_account_replays_with_the_contact_that_was_called(tmp_path: Path) -> None:
     office = load_text(f"[account office]\nregistrar = sip:{CALLER}:5070\nusername = 6001\npassword = hunter22\n", {})
     contacts: list[str] = []
