@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 
 from sipagent.config import load_text
+from sipagent.config.limits import require_available
 from sipagent.errors import ConfigurationError
-from tests.example import EXAMPLE
+from sipagent.trunk import identity_of
+from tests.example import EXAMPLE, pbx_half
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PEERS = (
+    "twilio, registered to a SIP domain",
+    "twilio, an Elastic SIP trunk: in by address, out by password",
+    "freeswitch, as a user of its directory",
+    "freeswitch, as a gateway without registration",
+)
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 
@@ -39,6 +47,35 @@ def test_the_grammar_page_shows_a_file_that_loads() -> None:
     assert configuration.agents[""].instructions == "You are Voxi.\nKeep replies short."
 
 
+@pytest.mark.parametrize(("page", "lines"), [("twilio", 3), ("freeswitch", 2)])
+def test_the_pages_of_peers_show_lines_that_load_and_say_that_nobody_ran_them(page: str, lines: int) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert "not run against" in text
+    shown = [block for block in blocks(text) if block.startswith("[")]
+    assert len(shown) == lines
+    for block in shown:
+        configuration = load_text(f"{block}\n[agent sales]\n", {})
+        require_available(configuration)
+        assert len(configuration.accounts) + len(configuration.trunks) == 1
+        for trunk in configuration.trunks.values():
+            identity_of(trunk)
+
+
+def test_the_peers_of_the_example_are_those_of_their_pages() -> None:
+    halves = [pbx_half(name) for name in PEERS]
+    loaded = [load_text(half, {}) for half in halves]
+    assert [[*each.accounts, *each.trunks] for each in loaded] == [
+        ["twilio"],
+        ["twilio"],
+        ["freeswitch"],
+        ["freeswitch"],
+    ]
+    (trunk,) = loaded[1].trunks.values()
+    page = (ROOT / "docs" / "twilio.md").read_text(encoding="utf-8")
+    (called_by,) = [block for block in blocks(page) if "[trunk" in block and "peers" in block]
+    assert load_text(f"{called_by}\n[agent sales]", {}).trunks["twilio"].peers == trunk.peers
+
+
 @pytest.mark.parametrize("page", [README, CONFIGURATION])
 def test_the_mistakes_that_are_shown_are_told_in_these_words(page: str) -> None:
     shown = re.findall(r"^sip\.conf:\d+: .*$", page, re.MULTILINE)
@@ -49,7 +86,7 @@ def test_the_mistakes_that_are_shown_are_told_in_these_words(page: str) -> None:
     assert set(shown) <= set(str(caught.value).splitlines())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/architecture.md"])
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))])
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#:]+)\)", text)
