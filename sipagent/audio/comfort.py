@@ -11,12 +11,19 @@ from sipagent.audio import g711
 
 LEVEL = -65.0
 """Of the noise, in dBFS."""
+_FAINTEST, _LOUDEST = -96.0, -30.0
+"""Bounds of a level that somebody else asks for; nothing louder comforts anybody."""
 _FRAMES = 50
 
 
-def noise(tick: int, encoding: str) -> bytes:
-    """Return the 20 ms of comfort noise that belong to a tick."""
-    return _NOISE[encoding][tick % _FRAMES]
+def noise(tick: int, encoding: str, level: float = LEVEL) -> bytes:
+    """Return the 20 ms of comfort noise that belong to a tick; `level`, in dBFS, is heard between -96 and -30."""
+    frame = _NOISE[encoding][tick % _FRAMES]
+    if level == LEVEL:
+        return frame
+    gain = 10 ** ((min(max(level, _FAINTEST), _LOUDEST) - LEVEL) / 20)
+    hiss = _HISS[tick % _FRAMES] * gain
+    return g711.encode(np.round(hiss).astype(np.int16), encoding)
 
 
 def _hash(number: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -26,20 +33,21 @@ def _hash(number: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return number ^ number >> np.uint64(31)
 
 
-def _hiss() -> g711.Samples:
+def _hiss() -> NDArray[np.float64]:
     """One second of noise, near enough to Gaussian: four uniform draws of 16 bits a sample, summed."""
     counter = np.arange(1, _FRAMES * g711.FRAME + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     draws = _hash(counter).view(np.uint16).reshape(-1, 4).astype(np.float64) / 65535 - 0.5
     hiss: NDArray[np.float64] = draws.sum(axis=1)
     scale: float = 32768 * 10 ** (LEVEL / 20) / float(hiss.std())
-    return np.round(hiss * scale).astype(np.int16)
+    return hiss * scale
 
 
 def _frames(encoding: str) -> tuple[bytes, ...]:
     """Cut the noise into frames; zeros become the smallest step, up and down in turn."""
     zeros, smallest = {g711.PCMU: (b"\xff\x7f", b"\xfe\x7e"), g711.PCMA: (b"", b"")}[encoding]
-    hiss = g711.encode(_hiss(), encoding).translate(bytes.maketrans(zeros, smallest))
+    hiss = g711.encode(np.round(_HISS).astype(np.int16).ravel(), encoding).translate(bytes.maketrans(zeros, smallest))
     return tuple(hiss[start : start + g711.FRAME] for start in range(0, len(hiss), g711.FRAME))
 
 
+_HISS = _hiss().reshape(_FRAMES, g711.FRAME)
 _NOISE = {encoding: _frames(encoding) for encoding in (g711.PCMU, g711.PCMA)}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sipagent.media.commands import OpenLeg
 from sipagent.rtp.jitter_buffer import JitterBufferStatistics
+from sipagent.rtp.quality import Quality
 from sipagent.rtp.session import RtpStatistics
 
 HostPort = tuple[str, int]
@@ -12,6 +13,11 @@ HostPort = tuple[str, int]
 RTP = "rtp"
 RTCP = "rtcp"
 """The two sockets of a leg; RTCP is on the port after RTP (RFC 3550 section 11)."""
+
+
+_PACKET = 0.02
+_PEERS_BUFFER = 0.04
+"""What an ordinary jitter buffer holds, in seconds: the peer's own is not reported."""
 
 
 class Arrival(NamedTuple):
@@ -123,6 +129,26 @@ class LegStatistics:
     frames_skipped: int
     frames_concealed: int
     foreign: int
+
+    @property
+    def received_quality(self) -> Quality:
+        """How the peer sounds here: a packet too late to be played is as lost as one that never came."""
+        sent = self.rtp.packets_received + self.rtp.lost
+        missing = self.rtp.lost + self.jitter.late + self.jitter.dropped
+        return Quality(loss=missing / sent if sent > 0 else 0.0, delay=self._on_the_way + self.jitter.delay)
+
+    @property
+    def sent_quality(self) -> Quality | None:
+        """How we sound there, by the peer's reports; None if it sent none."""
+        if self.rtp.remote_lost is None:
+            return None
+        loss = self.rtp.remote_lost / max(1, self.rtp.packets_sent)
+        return Quality(loss=loss, delay=self._on_the_way + _PEERS_BUFFER)
+
+    @property
+    def _on_the_way(self) -> float:
+        """Seconds in a packet until it is full, and in the network, of which half the round trip is known."""
+        return _PACKET + (self.rtp.round_trip or 0.0) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

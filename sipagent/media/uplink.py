@@ -3,10 +3,12 @@
     datagram ─► SourceLatch ─► RtpSession ─► JitterBuffer ─► Concealer ─► block ─► UplinkBlock
                                         └──► DigitReceiver ─► DigitHeard
 
+In a pause nobody sends anything, or comfort noise once (RFC 3389), whose level is what the pause then sounds like.
+
 Without a loss no audio is decoded: the provider gets the bytes of the caller's telephone.
 """
 
-from sipagent.audio import g711
+from sipagent.audio import comfort, g711
 from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer
 from sipagent.audio.level import VoiceMeter
@@ -15,6 +17,7 @@ from sipagent.media.commands import OpenLeg, StreamSettings
 from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout, UplinkBlock
 from sipagent.rtp.digits import DigitReceiver
 from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, JitterBufferStatistics
+from sipagent.rtp.packet import COMFORT_NOISE, RtpPacket
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
 
@@ -33,6 +36,7 @@ class Uplink:
         self._payload_types: frozenset[int] = frozenset()
         self._digits = DigitReceiver()
         self._jitter_buffer = JitterBuffer(Splicer(g711.PCMU))
+        self._noise_level = comfort.LEVEL
         self._concealer = Concealer()
         self._meter = VoiceMeter()
         self._block = bytearray()
@@ -65,7 +69,10 @@ class Uplink:
             self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
         if before is None or before.receives != settings.receives:
             self._heard_at, self._timed_out = now, False
-        self._payload_types = settings.receive_event_payload_types | frozenset(settings.receive_payload_types)
+        self._payload_types = frozenset(
+            {*settings.receive_event_payload_types, *settings.receive_payload_types, COMFORT_NOISE}
+        )
+        self._noise_level = comfort.LEVEL
         self._latch.rearm((settings.remote_host, settings.remote_port))
 
     def tell_loop(self, tells: bool) -> None:
@@ -88,7 +95,10 @@ class Uplink:
         if packet.payload_type in self.settings.receive_event_payload_types:
             self._digits.receive(packet, arrival)
             return
-        coming = self.settings.receive_payload_types[packet.payload_type]
+        coming = self.settings.receive_payload_types.get(packet.payload_type)
+        if coming is None:
+            self._rest(packet)
+            return
         payload = g711.transcode(packet.payload, coming, self.settings.encoding)
         self._jitter_buffer.add(packet.sequence, packet.timestamp, payload, arrival, packet.marker)
 
@@ -116,11 +126,17 @@ class Uplink:
             case Frame(payload):
                 audio = payload
             case None:
-                audio = noise(tick, encoding)
+                audio = noise(tick, encoding, self._noise_level)
             case _:
                 self.frames_concealed += 1
                 return self._concealer.conceal(tick, encoding)
         return self._concealer.hear(audio, tick, encoding)
+
+    def _rest(self, packet: RtpPacket) -> None:
+        """Take comfort noise: the level is in its first byte, in -dBov; the colour that may follow is not imitated."""
+        self._jitter_buffer.rest(packet.sequence)
+        if packet.payload:
+            self._noise_level = -float(packet.payload[0] & 0x7F)
 
     def _flush(self, encoding: str) -> None:
         if self._block:

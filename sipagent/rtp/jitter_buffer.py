@@ -133,6 +133,7 @@ class JitterBuffer:
         self._played: deque[int] = deque(maxlen=128)
         self._waited = 0
         self._waits_owed = 0
+        self._resting = -1
         self._last_frame = b""
         self._delay_now = 0.0
         self._off_target = 0
@@ -156,6 +157,10 @@ class JitterBuffer:
                 self._miss(segment, arrival)
             else:
                 self._insert(segment, timestamp)
+
+    def rest(self, extended_sequence: int) -> None:
+        """Take note that this packet says that nothing follows for a while: comfort noise (RFC 3389)."""
+        self._resting = max(self._resting, extended_sequence)
 
     def pop(self, now: float) -> Frame | Lost | None:
         """Play the next 20 ms; None in silence that was never sent, and before the stream begins."""
@@ -266,9 +271,9 @@ class JitterBuffer:
         self._segments.clear()
 
     def _wait(self) -> Lost | None:
-        """Let this tick pass without moving on."""
+        """Let this tick pass without moving on; in a rest there is nothing to wait for."""
         self._waited += 1
-        if self._waited > _LONGEST_WAIT:
+        if self._waited > _LONGEST_WAIT or self._resting >= self._next_sequence:
             self._pause()
             return None
         return self._conceal()
@@ -283,12 +288,13 @@ class JitterBuffer:
     def _play_hole(self) -> Lost | None:
         """Move on through a frame of which nothing is there, though what comes after it is.
 
-        The gap before a marker is silence even where sequence numbers are missing: a telephone event had them, or noise
-        that we do not take (RFC 3551 section 4.1).
+        The gap before a marker is silence even where sequence numbers are missing: a telephone event or comfort noise
+        had them (RFC 3551 section 4.1). So is what follows a rest, for those that set no marker.
         """
         self._position += FRAME
         following = self._segments[0]
-        if following.sequence == self._next_sequence or following.marker:
+        rested = self._next_sequence <= self._resting < following.sequence
+        if following.sequence == self._next_sequence or following.marker or rested:
             return None
         return self._conceal()
 

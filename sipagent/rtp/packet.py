@@ -4,6 +4,8 @@ import struct
 from typing import NamedTuple
 
 VERSION = 2
+COMFORT_NOISE = 13
+"""The payload type of comfort noise at 8 kHz (RFC 3551 table 4), which needs no negotiation to be understood."""
 HEADER_LENGTH = 12
 
 _HEADER = struct.Struct("!BBHII")

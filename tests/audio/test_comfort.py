@@ -32,3 +32,9 @@ def test_it_never_changes_so_that_old_captures_replay() -> None:
         for encoding in ("pcmu", "pcma")
     }
     assert digests == {"pcmu": "99362642c362a1e1", "pcma": "192f6424754f8539"}
+
+
+@pytest.mark.parametrize(("asked", "heard"), [(-40, -40), (-50, -50), (-60, -60), (0, -30)])
+def test_it_can_be_as_loud_as_somebody_else_says_within_reason(asked: float, heard: float) -> None:
+    second = b"".join(noise(tick, "pcmu", asked) for tick in SECOND)
+    assert level(second, "pcmu") == pytest.approx(heard, abs=0.6)

@@ -4,7 +4,9 @@ import pytest
 
 from sipagent.audio import g711
 from sipagent.audio.comfort import noise
+from sipagent.audio.level import level
 from sipagent.media import Latched, LegClosed, RtpTimeout, UplinkBlock
+from sipagent.rtp.rtcp import ReceiverReport, ReportBlock, serialise
 from tests.media.desk import PEER, Desk, Peer, frame, settings
 
 
@@ -212,3 +214,64 @@ def test_mangled_datagrams_are_counted_and_change_nothing(data: bytes) -> None:
     first = audio.index(frame(0))
     assert audio[first:] == b"".join(frame(n) for n in range(40))[: len(audio) - first]
     assert desk.media.failures == 0
+
+
+@pytest.mark.parametrize("marker", [True, False], ids=["with a marker", "without"])
+def test_a_pause_with_comfort_noise_sounds_as_loud_as_the_peer_says_and_conceals_nothing(marker: bool) -> None:
+    desk, peer = Desk(), Peer()
+    leg = desk.open()
+    talk(desk, peer, range(30))
+    desk.arrive(peer.say(bytes([50]), payload_type=13))
+    peer.skip(60 * 160 - 1)
+    desk.step(60)
+    pause = desk.uplink()[-20 * 160 :]
+    assert level(pause, "pcmu") == pytest.approx(-50, abs=1)
+    desk.arrive(peer.say(frame(40), marker=marker))
+    desk.step()
+    talk(desk, peer, range(41, 60))
+    desk.step(4)
+    assert b"".join(frame(n) for n in range(40, 60)) in desk.uplink()
+    leg.close()
+    desk.step()
+    statistics = desk.happened(LegClosed)[0].statistics
+    assert statistics.rtp.unexpected == 0
+    assert statistics.frames_concealed <= 4, "only what the end of the stream left open"
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00", b"\xff\x01\x02\x03"])
+def test_comfort_noise_of_any_sort_is_borne(payload: bytes) -> None:
+    desk, peer = Desk(), Peer()
+    desk.open()
+    talk(desk, peer, range(10))
+    desk.arrive(peer.say(payload, payload_type=13))
+    desk.step(40)
+    assert level(desk.uplink()[-160:], "pcmu") < -29
+    assert desk.media.failures == 0
+
+
+def test_the_quality_of_a_call_follows_from_its_losses_and_from_the_reports_of_the_peer() -> None:
+    desk, peer = Desk(), Peer()
+    leg = desk.open()
+    talk(desk, peer, range(500), lost=frozenset(range(0, 500, 20)))
+    report = ReportBlock(
+        ssrc=0x5EED, fraction_lost=0, cumulative_lost=50, highest_sequence=500, jitter=0, last_report=0, delay=0
+    )
+    desk.arrive(serialise([ReceiverReport(ssrc=7, blocks=(report,))]), kind="rtcp")
+    leg.close()
+    desk.step()
+    statistics = desk.happened(LegClosed)[0].statistics
+    assert statistics.received_quality.loss == pytest.approx(0.05, abs=0.003)
+    assert statistics.received_quality.score == pytest.approx(3.9, abs=0.1)
+    assert statistics.sent_quality.loss == pytest.approx(0.1, abs=0.003)
+    assert statistics.sent_quality.score < statistics.received_quality.score
+
+
+def test_without_reports_nobody_knows_how_we_sound() -> None:
+    desk = Desk()
+    leg = desk.open()
+    desk.step(10)
+    leg.close()
+    desk.step()
+    statistics = desk.happened(LegClosed)[0].statistics
+    assert statistics.sent_quality is None
+    assert statistics.received_quality.loss == 0.0

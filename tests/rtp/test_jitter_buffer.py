@@ -263,6 +263,25 @@ def test_a_gap_without_missing_numbers_is_silence() -> None:
     assert line.play(6) == "0 - - 1 L L"
 
 
+def test_in_a_rest_nothing_is_concealed_or_waited_for() -> None:
+    line = Line()
+    assert line.play(5, steady(0, 1, 2)) == "- - 0 1 2"
+    line.buffer.rest(3)
+    assert line.play(20) == " ".join("-" * 20)
+    for number in (4, 5, 6):
+        line.arrive(number, 0.445 + (number - 3) * TICK, shift=20 * FRAME)
+    assert line.play(3) == "4 5 6"
+    assert line.buffer.statistics().concealed == 0
+
+
+def test_a_rest_in_the_middle_of_what_waits_is_silence() -> None:
+    line = Line()
+    line.arrive(0, 0.0)
+    line.buffer.rest(1)
+    line.arrive(2, 0.0)
+    assert line.play(3) == "0 - 2"
+
+
 # ---- jumps and bounds
 
 
