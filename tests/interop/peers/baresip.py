@@ -29,6 +29,9 @@ class Phone:
     answer: str = "manual"
     codecs: str = "PCMU/8000/1,PCMA/8000/1"
     dtmf: str = "rtpevent"
+    transport: str = "udp"
+    ca: Path | None = None
+    """Whose certificates it believes by TLS; without, it believes none."""
 
 
 class Baresip:
@@ -129,9 +132,12 @@ class Baresip:
             "ANSWER": phone.answer,
             "CODECS": phone.codecs,
             "DTMFMODE": phone.dtmf,
+            "TRANSPORT": phone.transport,
         }
         for name in ("config", "accounts"):
             text = (_TEMPLATES / f"{name}.in").read_text()
+            if name == "config" and phone.ca is not None:
+                text += f"sip_cafile {phone.ca}\n"
             for mark, value in marks.items():
                 text = text.replace(f"@{mark}@", str(value))
             (self._dir / name).write_text(text)

@@ -41,32 +41,48 @@ capture = pcap
 """
 
 
+SCENES = Path(__file__).parent / "scenes.py"
+
+
+def scene(name: str) -> str:
+    """The scenario of `scenes.py` that has this name, as `sipagent run` wants it."""
+    return f"{SCENES}:{name}"
+
+
+def account(user: str, *lines: str) -> str:
+    """The account of another user of the same PBX, with further lines of sip.conf."""
+    return REGISTERED.replace("6001", user) + "".join(f"{line}\n" for line in lines)
+
+
 class Sipagent:
     """Starts at construction. `events` holds its JSON lines by `type`.
 
     `account` is a section of sip.conf; `general` and `agent` are further lines of theirs. `conf` replaces all of it.
+    `command="dial"` has it place a call instead: `Sipagent(directory, "600", "--from", "pbx", command="dial")`.
     """
 
     def __init__(
         self,
         directory: Path,
         *arguments: str,
+        command: str = "run",
         account: str = REGISTERED,
         general: str = "",
         agent: str = "",
         conf: str = "",
+        host: str = HOST,
         port: int = PORT,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._dir = directory
-        self.address = HOST, port
+        self.address = host, port
         text = conf or _CONFIGURATION.format(
-            host=HOST, port=port, directory=directory, account=account, general=general, agent=agent
+            host=host, port=port, directory=directory, account=account, general=general, agent=agent
         )
         (directory / "sip.conf").write_text(text)
         self.events = EventLog("sipagent")
-        argv = [sys.executable, "-m", "sipagent", "run", *arguments, "-c", str(directory / "sip.conf"), "--json"]
+        argv = [sys.executable, "-m", "sipagent", command, *arguments, "-c", str(directory / "sip.conf"), "--json"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 argv,
@@ -98,6 +114,10 @@ class Sipagent:
     def log(self) -> str:
         """What it said on stderr."""
         return self._log.read_text(errors="replace")
+
+    def interrupt(self) -> None:
+        """One Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
 
     def wait(self, timeout: float = 30) -> int:
         """The exit code of a command that ends by itself."""
