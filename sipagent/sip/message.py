@@ -235,7 +235,7 @@ def _read_fields(lines: list[str]) -> tuple[list[Field], Flaw | None]:
     for line in lines:
         if line[:1] in (" ", "\t") and fields:  # a folded line continues the one before (RFC 3261 section 7.3.1)
             name, value = fields[-1]
-            fields[-1] = name, f"{value} {line.strip()}".strip()
+            fields[-1] = name, f"{value} {_unbroken(line)}".strip()
             continue
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
@@ -243,8 +243,13 @@ def _read_fields(lines: list[str]) -> tuple[list[Field], Flaw | None]:
         elif len(fields) == MAXIMUM_HEADERS:
             return fields, Flaw(400, "Too Many Headers")
         else:
-            fields.append((name.rstrip(), value.strip().replace("\r", " ")))
+            fields.append((name.rstrip(), _unbroken(value)))
     return fields, flaw
+
+
+def _unbroken(value: str) -> str:
+    """Without the end of its line, and without carriage returns inside: what we repeat must not look like two lines."""
+    return value.strip().replace("\r", " ")
 
 
 def _cut_body(headers: Headers, body: bytes) -> tuple[bytes, Flaw | None]:

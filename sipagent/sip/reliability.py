@@ -92,8 +92,9 @@ class ReliableOrder:
 
 
 def is_reliable(response: Response) -> bool:
-    """Whether a response wants a PRACK. 100 never does (section 3)."""
-    return 100 < response.code < 200 and "100rel" in response.headers.tokens("require")
+    """Whether a response wants a PRACK. 100 never does (section 3), and without RSeq there is nothing to name in it."""
+    headers = response.headers
+    return 100 < response.code < 200 and "100rel" in headers.tokens("require") and bool(headers.number("rseq"))
 
 
 def rack_of(response: Response) -> str:

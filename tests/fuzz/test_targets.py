@@ -12,6 +12,17 @@ FINDINGS = {
         "framing",
         b"\x00OPTIONS sip:us@192.0.2.1 SIP/2.0\r\nl: six\r\n\r\n\r\n\r\n",
     ),
+    "a carriage return inside a folded line: no response could be written": (
+        "signalling",
+        b"-OPTIONS sip:us@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1\r\n"
+        b"From: <sip:a@127.0.0.2>;tag=a\r\nTo: <sip:us@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1\r\n x\r OPTIONS\r\n\r\n",
+    ),
+    "a reliable 183 without RSeq: the call could not be taken back": (
+        "signalling",
+        b"cSIP/2.0 183 Words\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKbranch1\r\n"
+        b"From: <sip:6001@127.0.0.1>;tag=tag1\r\nTo: <sip:bob@127.0.0.2>;tag=peer\r\nCall-ID: callid1\r\n"
+        b"CSeq: 32769 INVITE\r\nContact: <sip:bob@127.0.0.2>\r\nRequire: 100rel\r\n\r\n",
+    ),
 }
 """What it was, the target, and the input, cut down to what matters."""
 
