@@ -155,6 +155,30 @@ class Line:
                 self._take(negotiated)
         self._signalling.transmit()
 
+    # ---- moved: the same call with another far end
+
+    def describe_anew(self) -> bytes:
+        """Return an offer for somebody who has heard nothing of us yet, on the port that we have."""
+        return make_offer(self._description)
+
+    def move(self, session: InviteSession, offer: bytes, answer: bytes) -> None:
+        """Go on in a session of ours that was answered. Raises NotAcceptable for what we cannot speak."""
+        self._go_on(session, offer, read_answer(self._description, answer))
+
+    def give_place_to(self, session: InviteSession, offer: bytes | None) -> None:
+        """Answer an INVITE that takes our session's place, and go on there. Raises NotAcceptable (488)."""
+        if offer is None:
+            body, negotiated = self.describe_anew(), None
+        else:
+            body, negotiated = make_answer(offer, self._description)
+        session.accept(body, self._signalling.now())
+        self._go_on(session, body, negotiated)
+
+    def _go_on(self, session: InviteSession, body: bytes, negotiated: Negotiated | None) -> None:
+        self.session, self._body = session, body
+        if negotiated is not None:
+            self._take(negotiated)
+
     def bye(self, reason: str = "") -> None:
         """End the call; one that is over stays so."""
         self.session.bye(self._signalling.now(), reason=reason)

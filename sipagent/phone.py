@@ -284,6 +284,8 @@ class Softphone:
 
     def _happened(self, output: sip.Output) -> None:
         match output:
+            case sip.Invited(session=session, offer=offer, replaces=replaced) if replaced is not None:
+                self._switchboard.give_place_to(session, offer, replaced)
             case sip.Invited(session=session, offer=offer):
                 self._invited(session, offer)
             case sip.RegistrationSucceeded() | sip.RegistrationRefused() | sip.RegistrationEnded():

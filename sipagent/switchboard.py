@@ -24,7 +24,8 @@ from sipagent.clips import as_note, shipped
 from sipagent.config import Configuration
 from sipagent.destinations import Destinations
 from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
-from sipagent.events import CallReceived, DigitReceived, Event, Notice
+from sipagent.events import CallMoved, CallReceived, DigitReceived, Event, Notice
+from sipagent.following import Following
 from sipagent.line import Line
 from sipagent.media import DigitHeard, LegClosed, LegFailed, MediaEvent, RtpTimeout, TickRecord, UplinkBlock
 from sipagent.net.driver import SipDriver
@@ -37,6 +38,7 @@ from sipagent.sip.flood import RETRY_AFTER
 from sipagent.sip.flow import Flow
 from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
+from sipagent.sip.message import Field
 from sipagent.sip.transfer import TransferMode
 from sipagent.sip.uri import Uri
 from sipagent.tap import TappedIds, TappedSocket, Taps
@@ -74,6 +76,8 @@ class Active:
     line: Line
     media: LegMedia
     outbound: OutboundCall | None = None
+    following: Following | None = None
+    """While the far end has us call somebody else."""
     life: "asyncio.Task[None] | None" = None
 
 
@@ -109,6 +113,7 @@ class Switchboard:
         self._destinations = Destinations(configuration)
         self._loop = asyncio.get_running_loop()
         self._calls: dict[InviteSession, Active] = {}
+        self._followings: dict[InviteSession, Following] = {}
 
     # ---- calls come and go
 
@@ -121,6 +126,24 @@ class Switchboard:
         contact = str(self._user_agent.contact(session.flow))
         self._note(session.call_id, "account", {"name": session.account, "contact": contact})
         self._receive_call(session, offer, scenario)
+
+    def give_place_to(self, session: InviteSession, offer: bytes | None, replaced: InviteSession) -> None:
+        """Let a call go on with who takes the far end's place in it (RFC 3891)."""
+        active = self._calls.get(replaced)
+        if active is None:
+            session.reject(481, self._driver.now())
+            return
+        try:
+            active.line.give_place_to(session, offer)
+        except NotAcceptable:
+            session.reject(488, self._driver.now())
+            return
+        replaced.bye(self._driver.now(), reason="replaced")
+        self._moved(active, replaced)
+
+    def _moved(self, active: Active, before: InviteSession) -> None:
+        self._calls[active.line.session] = self._calls.pop(before)
+        active.call.publish(CallMoved(far_end=str(active.line.session.remote.uri)))
 
     def dial(self, target: Uri, identity: Identity, servers: Sequence[Flow]) -> OutboundCall:
         """Ring `target` over the first of `servers` that works. Raises NoPortFree."""
@@ -138,7 +161,9 @@ class Switchboard:
 
     def progressed(self, output: SessionOutput) -> None:
         """Take what became of a call on the SIP side."""
-        if (active := self._calls.get(output.session)) is not None:
+        if (following := self._followings.get(output.session)) is not None:
+            following.take(output)
+        elif (active := self._calls.get(output.session)) is not None:
             self._progress(active, output)
 
     def _progress(self, active: Active, output: SessionOutput) -> None:
@@ -159,14 +184,18 @@ class Switchboard:
                 active.call.take_end(by="us", reason="cancelled")
             case sip.Cancelled():
                 active.call.take_end(by="caller", reason="the caller gave up")
+            case sip.Ended(by="caller", reason=reason) if active.following is not None:
+                active.following.left_alone(reason)
             case sip.Ended(by=by, reason=reason):
                 active.call.take_end(by=by, reason=reason)
+                if active.following is not None:
+                    active.following.cancel()
             case sip.ReferAnswered(code=code, reason=reason):
                 active.call.take_answer_to_refer(code, reason)
             case sip.ReferProgressed(code=code, reason=reason, is_final=is_final):
                 active.call.take_progress_of_refer(code, reason, is_final=is_final)
-            case sip.ReferReceived(referred=referred):
-                referred.refuse(603, self._driver.now())
+            case sip.ReferReceived():
+                self._sent_on(active, output)
 
     def transfer(self, call: Call, to: str, mode: TransferMode, announce: Announcement | None) -> Transfer:
         """As `Exchange.transfer`."""
@@ -189,6 +218,40 @@ class Switchboard:
 
         means = Means(now=self._driver.now, refer=refer, dial=dial, join=join)
         return Transfer(call, to, mode=mode, announce=announce, means=means)
+
+    def _sent_on(self, active: Active, asked: sip.ReferReceived) -> None:
+        """The far end wants us to call somebody else: within our bounds, we do."""
+        session, now = active.line.session, self._driver.now()
+        allowed = self._destinations.allows(asked.refer_to.target, session)
+        if not allowed or active.call.is_put_through or active.following is not None:
+            asked.referred.refuse(603, now)
+            return
+        asked.referred.accept(now)
+
+        async def place(headers: Sequence[Field]) -> InviteSession:
+            target = asked.refer_to.target.bare()
+            identity, (flow, *others) = await self._route(target, session)
+            placed = self._user_agent.invite(
+                target=target,
+                flow=flow,
+                others=others,
+                identity=identity,
+                offer=active.line.describe_anew(),
+                headers=headers,
+                now=self._driver.now(),
+            )
+            self._followings[placed] = following
+            self._driver.transmit()
+            return placed
+
+        def over(moved: bool) -> None:
+            active.following = None
+            if following.placed is not None:
+                del self._followings[following.placed]
+            if moved:
+                self._moved(active, session)
+
+        following = active.following = Following(active.call, active.line, self._driver, asked, place=place, over=over)
 
     def _active(self, call: Call) -> Active:
         return next(active for active in self._calls.values() if active.call is call)

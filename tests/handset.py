@@ -101,6 +101,11 @@ class Handset:
         """Send REFER: the phone shall call somebody else."""
         self._send_request("REFER", headers=(f"Refer-To: <{target}>", *headers))
 
+    def takes_the_place_of(self, other: "Handset", offer: bytes) -> None:
+        """Send an INVITE with Replaces: we want the call that the other handset has."""
+        replaces = f"Replaces: {other._call_id};to-tag={other._tag};from-tag={other._local_tag}"
+        self._send_request("INVITE", headers=(replaces,), body=offer)
+
     # ---- called
 
     async def rings(self) -> Request:

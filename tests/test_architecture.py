@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEAVES = {"errors", "events"}
 CORE = {"sip", "sdp", "rtp", "audio"}
 CALL = {
-    *("call", "call_media", "destinations", "enrolment", "line", "lines", "performance"),
+    *("call", "call_media", "destinations", "enrolment", "following", "line", "lines", "performance"),
     *("reach", "ringback", "stream", "tap", "transfer", "trunk", "world"),
 }
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "line": {"agent.interfaces", "sdp", "sip"},
     "ringback": {"agent.interfaces", "audio", "line"},
     "transfer": {"call", "sip"},
+    "following": {"call", "line", "sip"},
     "destinations": {"config", "sip"},
     "call": {"agent.interfaces", "line", "ringback", "sdp", "sip.origin", "sip.transfer", "stream", "transfer"},
     "call_media": {"agent.interfaces", "audio", "media", "recorder", "sdp"},
