@@ -202,9 +202,9 @@ class Conversation:
             result = f"Error: there is no tool called {event.name}."
         else:
             result = await self._run_tool(tool, event.arguments, self._call)
-        self._running_tools -= 1
         self._mind.answer_tool(event.tool_call_id, result)
         if interruptions == self._interruptions:
+            self._running_tools -= 1
             self._expect()
 
     async def _transfer(self, to: object) -> str:
@@ -320,6 +320,7 @@ class Conversation:
     def _stop(self) -> None:
         """Barge-in: silence within a tick, clips included."""
         self._interruptions += 1
+        self._running_tools = 0  # they run on, but nobody waits for them any more
         self._is_expecting = False
         self._farewell_in = None
         self._delivery.cut()

@@ -176,6 +176,27 @@ def test_a_tool_takes_long(stage: MakeStage) -> None:
     assert longest_silence(played, since=1.5) < 5
 
 
+def test_a_tool_that_the_caller_no_longer_waits_for(stage: MakeStage) -> None:
+    """It runs on behind the next answer: no patience is asked for, no provider blamed, and its result not said."""
+
+    async def think() -> str:
+        """Think."""
+        await asyncio.sleep(15)
+        return "forty-two"
+
+    async def script(stage: Stage) -> None:
+        stage.openai.caller_says("What is the answer?")
+        await asyncio.sleep(4)
+        stage.openai.caller_says("Never mind. What time is it?")
+
+    replies = ScriptedOpenAI(ToolUse("think", text="Let me think."), "Noon.")
+    played = stage(Agent(tools=[think]), openai=replies).play(script, seconds=40)
+
+    assert [said.heard_text for said in played.said] == ["Let me think.", "Noon."]
+    assert [time for time in played.clip_times(CLIPS.one_moment) if time > 6] == []
+    assert len(played.openai.connections) == 1
+
+
 def test_a_tool_that_does_not_exist(stage: MakeStage) -> None:
     async def script(stage: Stage) -> None:
         stage.openai.caller_says("Do it.")
