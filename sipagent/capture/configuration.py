@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from sipagent.config import Configuration, load_text
+from sipagent.config.options import Transfer
 from sipagent.config.values import UnknownCallers, readers_of, written
 
 Sections = Mapping[str, Mapping[str, str]]
@@ -33,6 +34,7 @@ def portable(configuration: Configuration) -> Sections:
         **{f"trunk {name}": section for name, section in configuration.trunks.items()},
     }
     found = {title: _differing(section) for title, section in sections.items()}
+    found["transfer"] = dict(configuration.transfer.targets)  # the model is told their names
     return {title: options for title, options in found.items() if options}
 
 
@@ -45,7 +47,7 @@ def restored(sections: Sections, account: str = "") -> Configuration:
     overrides = [
         f"{title}.{key}={value}"
         for title, options in sections.items()
-        if not title.startswith(("account ", "trunk ")) or title in lines
+        if title != "transfer" and (not title.startswith(("account ", "trunk ")) or title in lines)
         for key, value in options.items()
     ]
     configuration = load_text("", {}, overrides)
@@ -55,6 +57,7 @@ def restored(sections: Sections, account: str = "") -> Configuration:
         openai=replace(configuration.openai, api_key=STAND_IN),
         cartesia=replace(configuration.cartesia, api_key=STAND_IN),
         accounts={name: replace(each, password=STAND_IN) for name, each in configuration.accounts.items()},
+        transfer=Transfer(targets=sections.get("transfer", {})),
         trunks={name: replace(each, peers=EVERYBODY, called=()) for name, each in configuration.trunks.items()},
     )
 

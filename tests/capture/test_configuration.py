@@ -32,6 +32,8 @@ password = hunter33
 peers = 203.0.113.0/24
 called = 555*
 password = hunter44
+[transfer]
+front.desk = 1000
 """
 CONFIGURATION = load_text(TEXT, {})
 SECTIONS = json.loads(json.dumps(portable(CONFIGURATION)))
@@ -43,6 +45,7 @@ def test_what_decides_the_behaviour_comes_back() -> None:
     assert again.general.user_agent == "My Phone $1"
     assert again.openai.model == "gpt-realtime-mini"
     assert again.agents == CONFIGURATION.agents
+    assert again.transfer.targets == {"front.desk": "1000"}
     assert (again.accounts["office"].registrar, again.accounts["office"].agent) == ("sip:pbx.example.com:5070", "sales")
 
 
