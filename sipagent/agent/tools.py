@@ -20,6 +20,8 @@ log = logging.getLogger("sipagent.tools")
 
 TIMEOUT = 20.0
 """Seconds that a tool may take."""
+_CONFIG = ConfigDict(extra="forbid", protected_namespaces=())
+"""A model may invent no arguments; a parameter may be called `model_year` without pydantic's warning."""
 
 
 class Call:
@@ -39,7 +41,7 @@ class Tool:
         self.timeout = timeout
         self.description = _first_paragraph(function)
         fields, self._call_names = _parameters(function)
-        self._model: type[BaseModel] = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+        self._model: type[BaseModel] = create_model(self.name, __config__=_CONFIG, **fields)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -66,7 +68,7 @@ class Tool:
         except TimeoutError:
             log.warning("tool %s took longer than %g s", self.name, self.timeout)
             return f"Error: {self.name} took too long."
-        except Exception as error:
+        except Exception as error:  # a tool is a user's code: whatever it raises, the caller waits for an answer
             log.exception("tool %s failed", self.name)
             return f"Error: {self.name} failed ({type(error).__name__})."
 

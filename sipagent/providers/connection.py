@@ -78,7 +78,7 @@ class Connection:
             return
         try:
             self._receive(frame)
-        except Exception:
+        except Exception:  # one frame of an unforeseen shape must not end the reading of all others
             log.exception("the %s frame %s could not be handled", self._provider, frame.get("type"))
 
     def _over(self, how: Close | ProviderError) -> None:

@@ -143,6 +143,16 @@ def test_a_tool_is_still_a_function() -> None:
     assert double(4) == 8
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_parameter_may_be_called_as_pydantic_calls_its_own() -> None:
+    @tool
+    def look_up(model_year: int) -> str:
+        """Look it up."""
+        return str(model_year)
+
+    assert run(look_up.run({"model_year": 1964}, None)) == "1964"
+
+
 def test_a_parameter_needs_a_type() -> None:
     def untyped(number):  # type: ignore[no-untyped-def]
         """Do it."""
