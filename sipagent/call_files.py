@@ -1,19 +1,30 @@
 """Where the files of a call are: its WAV, its capture and its record share one name in one directory."""
 
+import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sipagent.errors import ConfigurationError
+
 
 class CallFiles:
-    """Names calls by time and Call-ID: `20261120-104455-a84b4c76e667`. `wall` gives the seconds since 1970."""
+    """Names calls by time and Call-ID: `20261120-104455-a84b4c76e667`. `wall` gives the seconds since 1970.
+
+    Makes the directory; raises ConfigurationError where that cannot be written to.
+    """
 
     def __init__(self, directory: Path, *, wall: Callable[[], float] = time.time) -> None:
         self.directory = directory
         self._wall = wall
         self._named: dict[str, Path] = {}
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"nothing can be kept in {directory}: {error.strerror}; name another") from error
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"nothing can be kept in {directory}: it may not be written to; name another")
 
     def base(self, call_id: str) -> Path:
         """Return the path without suffix; the same one each time, until `forget`."""

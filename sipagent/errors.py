@@ -15,7 +15,6 @@ A peer's bad input is never an exception: it is counted, and becomes an event wh
 No error text contains a secret.
 """
 
-
 from enum import StrEnum
 
 
@@ -54,10 +53,10 @@ class NotAcceptable(SipagentError):
 
 
 class CallFailed(SipagentError):
-    """A call was not established, or ended abnormally."""
+    """A call was not established, or ended abnormally. `code` is 0 where no SIP status came into it."""
 
     def __init__(self, code: int, reason: str, outcome: Outcome = Outcome.SERVER_ERROR) -> None:
-        super().__init__(f"{code} {reason}")
+        super().__init__(f"{code} {reason}" if code else reason)
         self.code = code
         self.reason = reason
         self.outcome = outcome

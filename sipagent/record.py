@@ -74,8 +74,8 @@ class CallRecord:
                 self.turns.append(turn)
             case DigitReceived(digit=digit):
                 self.digits += digit
-            case ProviderFailed(provider=provider, reason=reason):
-                self.failures.append(f"{provider}: {reason}")
+            case ProviderFailed(reason=reason):
+                self.failures.append(reason)
             case Disconnected(by=by, reason=reason):
                 self.duration, self.ended_by, self.reason = round(at, 3), by, reason
 

@@ -21,7 +21,7 @@ CALL: tuple[tuple[float, Event], ...] = (
     (6.0, AgentSaid(heard_text="It left", generated_text="It left today.", interrupted=True)),
     (6.5, DigitReceived(digit="1")),
     (6.6, DigitReceived(digit="#")),
-    (7.0, ProviderFailed(provider="openai", reason="it broke")),
+    (7.0, ProviderFailed(provider="openai", reason="openai: it broke")),
     (8.1234, Disconnected(by="caller", reason="BYE")),
 )
 

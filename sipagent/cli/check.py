@@ -90,6 +90,7 @@ async def _register_once(configuration: Configuration) -> int:
                 click.echo(f"registered     {answer.account} at {answer.registrar} for {answer.expires} s")
             else:
                 hint = f": {answer.hint}" if answer.hint else ""
-                click.echo(f"refused        {answer.account}: {answer.code} {answer.reason}{hint}", err=True)
+                said = f"{answer.code} {answer.reason}" if answer.code else answer.reason
+                click.echo(f"{'refused' if answer.code else 'unreachable':14} {answer.account}: {said}{hint}", err=True)
                 outcome = REGISTRATION
     return outcome

@@ -10,7 +10,7 @@ import click
 from sipagent.audio import wav
 from sipagent.call import KEYS
 from sipagent.caller import CallPlan, converse
-from sipagent.cli.options import OK, Settings, common
+from sipagent.cli.options import OK, Settings, common, output_file
 from sipagent.config import Configuration
 from sipagent.errors import CallFailed, ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
@@ -50,7 +50,13 @@ def keys(ctx: click.Context, param: click.Parameter, value: str) -> str:
 )
 @click.option("--echo", is_flag=True, help="Say back what is heard.")
 @click.option("--agent", is_flag=True, hidden=True)
-@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), metavar="WAV", help="Record, stereo.")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=output_file,
+    metavar="WAV",
+    help="Record, stereo.",
+)
 @click.option("--dtmf", default="", callback=keys, metavar="1#", help="Press keys once the call stands.")
 @click.option("--duration", default=30.0, show_default=True, help="Seconds after which to hang up.")
 @common
@@ -120,7 +126,8 @@ def _registration(phone: Softphone) -> "asyncio.Future[None]":
             case Registered():
                 outcome.set_result(None)
             case RegistrationFailed(code=code, reason=reason, hint=hint):
-                outcome.set_exception(CallFailed(code, f"{reason} to our registration" + (f": {hint}" if hint else "")))
+                words = f"{reason} to our registration" if code else f"not registered: {reason}"
+                outcome.set_exception(CallFailed(code, f"{words}: {hint}" if hint else words))
 
     phone.watch(take)
     return outcome

@@ -56,6 +56,13 @@ class Settings:
         return Trace(wanted, functools.partial(click.echo, err=True)) if wanted else None
 
 
+def output_file(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """Look whether a file can be made where an option says, before anything is done that it should keep."""
+    if value is not None and not os.access(value.parent, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"{value}: no file can be written in {value.parent}")
+    return value
+
+
 def _traces(ctx: click.Context, param: click.Parameter, value: str | None) -> frozenset[str]:
     wanted = frozenset(filter(None, (value or "").split(",")))
     if unknown := wanted - set(TRACES):

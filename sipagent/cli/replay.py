@@ -7,14 +7,20 @@ import numpy as np
 
 from sipagent.audio import g711, wav
 from sipagent.capture.replay.run import replay as run_again
-from sipagent.cli.options import FAILED, OK, Settings, common
+from sipagent.cli.options import FAILED, OK, Settings, common, output_file
 from sipagent.media import Tape
 
 
 @click.command()
 @click.argument("capture", type=click.Path(path_type=Path))
 @click.option("--update", is_flag=True, help="Make what leaves now the golden file.")
-@click.option("--wav", "wav_file", type=click.Path(path_type=Path), help="Write both sides' audio, stereo.")
+@click.option(
+    "--wav",
+    "wav_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=output_file,
+    help="Write both sides' audio, stereo.",
+)
 @common
 def replay(settings: Settings, capture: Path, update: bool, wav_file: Path | None) -> int:
     """Run a captured call again, and compare what leaves with its golden file.

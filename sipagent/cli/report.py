@@ -91,7 +91,7 @@ def _sentence(event: Event) -> str | None:
         case RegistrationFailed():
             hint = f": {event.hint}" if event.hint else ""
             code = f"{event.code} " if event.code else ""
-            return f"not registered: {event.account}: {code}{event.reason}{hint}; again in {event.retry_after:.0f} s"
+            return f"not registered: {event.account}: {code}{event.reason}{hint} (again in {event.retry_after:.0f} s)"
         case CallReceived():
             name = f'"{event.display_name}" ' if event.display_name else ""
             return f"call from {name}{event.caller}"
@@ -111,7 +111,7 @@ def _sentence(event: Event) -> str | None:
         case CallFailed():
             return f"failed: {event.code} {event.reason}"
         case ProviderFailed():
-            return f"{event.provider} failed: {event.reason}"
+            return event.reason
         case ProviderClosed(clean=False):
             return f"{event.provider} closed the connection: {event.code} {event.reason}"
         case CallerRefused():

@@ -104,13 +104,15 @@ def _module_of(place: str) -> object:
         raise ConfigurationError(f"{place}: not a Python file")
     sys.path.insert(0, str(path.parent.resolve()))
     module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)  # dataclasses and pickle look there for what a module has
     spec.loader.exec_module(module)
     return module
 
 
 def _with_account(configuration: Configuration, address: str, save_it: bool) -> Configuration:
+    account = Account(address)  # before the question: an address that is none needs no password
     password = os.environ.get("SIPAGENT_PASSWORD") or click.prompt("Password", hide_input=True, err=True)
-    account = Account(address, password=password)
+    account = replace(account, password=password)
     if save_it:
         path = configuration.file or Path("sip.conf")
         save(account, path)

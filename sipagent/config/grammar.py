@@ -84,6 +84,8 @@ class _Reader:
     def _read_text(self, line: str, stripped: str, place: str) -> None:
         if header := HEADER.fullmatch(stripped):
             self.sections.append(Section(kind=header[1], name=" ".join(header[2].split()), place=place))
+        elif line[0] == "[":
+            self._complain(place, f'a section is "[kind]" or "[kind name]" on a line of its own, not "{stripped[:40]}"')
         elif not self.sections:
             self._complain(place, "this line stands before the first [section]")
         elif line[0] in " \t" and self.sections[-1].entries:

@@ -110,6 +110,7 @@ def test_messages_are_traced_without_credentials(sipagent: Command, sip_server: 
         (["sip:"], "nobody can be called at sip:"),
         (["sip:6002@127.0.0.1", "--dtmf", "1x"], "x: the keys are"),
         (["sip:6002@127.0.0.1", "--play", "nowhere.wav"], "nowhere.wav"),
+        (["sip:6002@127.0.0.1", "--record", "nowhere/call.wav"], "no file can be written in nowhere"),
         (["sip:6002@127.0.0.1", "--agent"], "not built yet"),
         ([], "Missing argument"),
     ],

@@ -50,11 +50,11 @@ def line_of(event: Event, call_id: str = "") -> str:
                 hint="a wrong password",
                 retry_after=61.5,
             ),
-            "not registered: 6001: 403 Forbidden: a wrong password; again in 62 s",
+            "not registered: 6001: 403 Forbidden: a wrong password (again in 62 s)",
         ),
         (
             RegistrationFailed(account="6001", registrar="sip:pbx", code=0, reason="no such host", retry_after=30),
-            "not registered: 6001: no such host; again in 30 s",
+            "not registered: 6001: no such host (again in 30 s)",
         ),
         (CallReceived(caller="sip:a@b", called="sip:c@d", display_name="Alice"), 'call from "Alice" sip:a@b'),
         (CallReceived(caller="sip:a@b", called="sip:c@d"), "call from sip:a@b"),
@@ -68,7 +68,7 @@ def line_of(event: Event, call_id: str = "") -> str:
         (Disconnected(by="caller"), "over, ended by caller"),
         (Disconnected(by="us", reason="that was all"), "over, ended by us: that was all"),
         (CallFailed(code=486, reason="Busy Here"), "failed: 486 Busy Here"),
-        (ProviderFailed(provider="openai", reason="it broke"), "openai failed: it broke"),
+        (ProviderFailed(provider="openai", reason="openai: it broke"), "openai: it broke"),
         (ProviderClosed(provider="openai", code=1006, clean=False), "openai closed the connection: 1006 "),
         (ProviderClosed(provider="openai", code=1000), ""),
         (

@@ -48,6 +48,8 @@ def test_with_one_key_the_other_is_asked_for(sipagent: Command, monkeypatch: pyt
         (["nowhere.py:agent"], "nowhere.py: no such file"),
         (["no_such_module:agent"], "no_such_module: cannot be imported"),
         (["--save"], "--save goes with an account"),
+        (["sip:6001@"], "an account has an address"),
+        (["--set", "record.calls=wav", "--set", "record.directory=/dev/null/calls", *ECHO], "nothing can be kept in"),
         (["--require-registration", *ECHO], "no [account NAME]"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -108,6 +110,22 @@ def test_an_agent_is_loaded_from_a_file(tmp_path: Path) -> None:
     for name in ("number", "nothing"):
         with pytest.raises(ConfigurationError, match=f"no agent or scenario called {name}"):
             load_agent(f"{tmp_path / 'my_app.py'}:{name}")
+
+
+def test_a_file_may_have_dataclasses_with_annotations_as_text(tmp_path: Path) -> None:
+    text = """
+from __future__ import annotations
+from dataclasses import dataclass
+from sipagent import Agent
+
+@dataclass
+class Order:
+    number: int
+
+agent = Agent()
+"""
+    (tmp_path / "orders_app.py").write_text(text)
+    assert isinstance(load_agent(f"{tmp_path / 'orders_app.py'}:agent"), Agent)
 
 
 def test_a_scenario_is_loaded_from_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,13 @@ def test_a_file_from_windows_reads_the_same() -> None:
         ("bind = x", Problem(place="sip.conf:1", text="this line stands before the first [section]")),
         ("[general]\nbind", Problem(place="sip.conf:2", text='expected "key = value" or "[section]", not "bind"')),
         ("[general]\n= x", Problem(place="sip.conf:2", text='expected "key = value" or "[section]", not "="')),
-        ("[general\n", Problem(place="sip.conf:1", text="this line stands before the first [section]")),
+        (
+            "[general\n",
+            Problem(
+                place="sip.conf:1",
+                text='a section is "[kind]" or "[kind name]" on a line of its own, not "[general"',
+            ),
+        ),
     ],
 )
 def test_what_follows_no_rule_is_a_problem_with_its_line(text: str, problem: Problem) -> None:
