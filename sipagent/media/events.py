@@ -83,11 +83,12 @@ class Drained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitHeard:
-    """The caller pressed a key (RFC 4733); comes once a press."""
+    """The caller pressed a key; comes once a press. `method`: `rfc4733`, or `inband` where it was heard as tones."""
 
     leg: int
     digit: str
     duration_ms: int
+    method: str = "rfc4733"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

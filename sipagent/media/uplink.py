@@ -1,8 +1,9 @@
 """What a leg hears: packets in, gapless blocks of G.711 out.
 
     datagram ─► SourceLatch ─► RtpSession ─► JitterBuffer ─► Concealer ─► block ─► UplinkBlock
-                                        └──► DigitReceiver ─► DigitHeard
+                                        └──► DigitReceiver ─► Presses ─► DigitHeard
 
+A peer that agreed to no telephone events is listened to for tones (`ToneDetector`), and believed if it sends events.
 In a pause nobody sends anything, or comfort noise once (RFC 3389), whose level is what the pause then sounds like.
 
 Without a loss no audio is decoded: the provider gets the bytes of the caller's telephone.
@@ -11,15 +12,20 @@ Without a loss no audio is decoded: the provider gets the bytes of the caller's 
 from sipagent.audio import comfort, g711
 from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer
+from sipagent.audio.dtmf import ToneDetector
 from sipagent.audio.level import VoiceMeter
 from sipagent.audio.splice import Splicer
 from sipagent.media.commands import OpenLeg, StreamSettings
 from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout, UplinkBlock
+from sipagent.media.presses import Presses
 from sipagent.rtp.digits import DigitReceiver
 from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, JitterBufferStatistics
 from sipagent.rtp.packet import COMFORT_NOISE, RtpPacket
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
+
+_CUSTOMARY_EVENTS = 101
+"""The payload type that telephone events have almost everywhere, agreed or not."""
 
 
 class Uplink:
@@ -34,7 +40,10 @@ class Uplink:
         self._timeout = opened.rtp_timeout
         self._latch = SourceLatch()
         self._payload_types: frozenset[int] = frozenset()
+        self._event_payload_types: frozenset[int] = frozenset()
         self._digits = DigitReceiver()
+        self._tones: ToneDetector | None = None
+        self._presses = Presses()
         self._jitter_buffer = JitterBuffer(Splicer(g711.PCMU))
         self._noise_level = comfort.LEVEL
         self._concealer = Concealer()
@@ -69,9 +78,9 @@ class Uplink:
             self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
         if before is None or before.receives != settings.receives:
             self._heard_at, self._timed_out = now, False
-        self._payload_types = frozenset(
-            {*settings.receive_event_payload_types, *settings.receive_payload_types, COMFORT_NOISE}
-        )
+        self._event_payload_types = settings.receive_event_payload_types or frozenset({_CUSTOMARY_EVENTS})
+        self._payload_types = self._event_payload_types | {*settings.receive_payload_types, COMFORT_NOISE}
+        self._tones = None if settings.receive_event_payload_types else ToneDetector()
         self._noise_level = comfort.LEVEL
         self._latch.rearm((settings.remote_host, settings.remote_port))
 
@@ -92,7 +101,7 @@ class Uplink:
         self._heard_at, self._timed_out = arrival, False
         if self._latch.destination != before:
             self.events.append(Latched(leg=self._leg, address=source))
-        if packet.payload_type in self.settings.receive_event_payload_types:
+        if packet.payload_type in self._event_payload_types:
             self._digits.receive(packet, arrival)
             return
         coming = self.settings.receive_payload_types.get(packet.payload_type)
@@ -112,6 +121,7 @@ class Uplink:
         audio = self._next(tick, now, settings.encoding)
         if not settings.receives:
             return noise(tick, settings.encoding)
+        self._listen(audio, settings.encoding, now)
         if not self._tells:
             return audio
         self._block += audio
@@ -148,7 +158,17 @@ class Uplink:
     def _tell_digits(self, now: float) -> None:
         self._digits.handle_timer(now)
         for press in self._digits.take():
-            self.events.append(DigitHeard(leg=self._leg, digit=press.digit, duration_ms=press.duration_ms))
+            self._press(press.digit, press.duration_ms, "rfc4733", now)
+
+    def _listen(self, audio: bytes, encoding: str, now: float) -> None:
+        """Listen for keys in the audio, of a peer that has not promised to send them as events."""
+        key = self._tones.hear(audio, encoding) if self._tones is not None else None
+        if key is not None:
+            self._press(key.digit, key.duration_ms, "inband", now)
+
+    def _press(self, digit: str, duration_ms: int, method: str, now: float) -> None:
+        if self._presses.is_new(digit, method, now):
+            self.events.append(DigitHeard(leg=self._leg, digit=digit, duration_ms=duration_ms, method=method))
 
     def _watch(self, now: float, settings: StreamSettings) -> None:
         """Tell once when nothing has come for too long, though it should."""

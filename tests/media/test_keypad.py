@@ -1,10 +1,12 @@
 """Keys, both ways: telephone events in the place of audio, or tones where the peer takes no events."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from sipagent.audio import g711
-from sipagent.audio.tones import DTMF
+from sipagent.audio.tones import DTMF, dtmf
 from sipagent.media import DigitHeard
 from tests.media.desk import Desk, Peer, Sent, frame, settings
 
@@ -102,3 +104,51 @@ def test_a_press_whose_end_is_lost_is_heard_all_the_same() -> None:
     desk.arrive(peer.say(bytes([3, 10, 0, 160]), payload_type=101))
     desk.step(20)
     assert [event.digit for event in desk.happened(DigitHeard)] == ["3"]
+
+
+# ---- from a peer that agreed to no events
+
+NO_EVENTS: dict[str, Any] = {"event_payload_type": None, "receive_event_payload_types": frozenset[int]()}
+
+
+def tones_of(keys: str) -> bytes:
+    """Two tenths of a second for each key, half of it silence."""
+    parts = [part for digit in keys for part in (dtmf(digit, 800), np.zeros(800, np.int16))]
+    return g711.encode(np.concatenate(parts), "pcmu")
+
+
+def say_all(desk: Desk, peer: Peer, audio: bytes) -> None:
+    for start in range(0, len(audio), 160):
+        desk.arrive(peer.say(audio[start : start + 160]))
+        desk.step()
+    desk.step(10)
+
+
+def test_keys_are_heard_in_the_audio() -> None:
+    desk, peer = Desk(), Peer()
+    desk.open(media=settings(**NO_EVENTS))
+    say_all(desk, peer, tones_of("4711#"))
+    assert "".join(event.digit for event in desk.happened(DigitHeard)) == "4711#"
+    assert {event.method for event in desk.happened(DigitHeard)} == {"inband"}
+
+
+def test_who_promised_events_is_not_listened_to_for_tones() -> None:
+    desk, peer = Desk(), Peer()
+    desk.open()
+    say_all(desk, peer, tones_of("12"))
+    assert desk.happened(DigitHeard) == []
+
+
+def test_events_that_nobody_agreed_to_are_believed_and_their_tones_are_the_same_press() -> None:
+    desk, peer = Desk(), Peer()
+    desk.open(media=settings(**NO_EVENTS))
+    desk.arrive(peer.say(bytes([5, 0x8A, 3, 32]), payload_type=101))
+    say_all(desk, peer, tones_of("56"))
+    assert "".join(event.digit for event in desk.happened(DigitHeard)) == "56"
+
+
+def test_on_hold_nobody_presses_a_key() -> None:
+    desk, peer = Desk(), Peer()
+    desk.open(media=settings(**NO_EVENTS, receives=False))
+    say_all(desk, peer, tones_of("12"))
+    assert desk.happened(DigitHeard) == []
