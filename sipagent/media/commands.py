@@ -32,9 +32,9 @@ class StreamSettings:
 class OpenLeg:
     """Begin a leg. `ssrc`, `sequence` and `timestamp` are random (RFC 3550 section 5.1).
 
-    `wall_offset` is what to add to the engine's clock to get seconds since 1970; `rtp_timeout` is in seconds;
-    `uplink_ms`, 20 to 100 in steps of 20, is how much audio comes in one `UplinkBlock`. With `trace` every tick of the
-    leg leaves a `TickRecord`.
+    `wall_offset` is what to add to the engine's clock to get seconds since 1970; `rtp_timeout` is in seconds, 0
+    for never; `uplink_ms`, 20 to 100 in steps of 20, is how much audio comes in one `UplinkBlock`. With `trace` every
+    tick of the leg leaves a `TickRecord`.
     """
 
     leg: int

@@ -172,6 +172,7 @@ class Uplink:
 
     def _watch(self, now: float, settings: StreamSettings) -> None:
         """Tell once when nothing has come for too long, though it should."""
-        if settings.receives and not self._timed_out and now - self._heard_at >= self._timeout:
+        waits = settings.receives and self._timeout > 0 and not self._timed_out
+        if waits and now - self._heard_at >= self._timeout:
             self._timed_out = True
             self.events.append(RtpTimeout(leg=self._leg))

@@ -164,6 +164,13 @@ def test_silence_on_the_wire_is_told_once_and_again_after_it_ended() -> None:
     assert desk.happened(RtpTimeout) == [RtpTimeout(leg=1)] * 2
 
 
+def test_without_a_timeout_silence_may_last() -> None:
+    desk = Desk()
+    desk.open(rtp_timeout=0.0)
+    desk.step(500)
+    assert desk.happened(RtpTimeout) == []
+
+
 def test_on_hold_nobody_waits_for_rtp() -> None:
     desk = Desk()
     leg = desk.open(media=settings(receives=False), rtp_timeout=5.0)
