@@ -1,13 +1,15 @@
 """`sipagent check`: is the configuration right, and, with `--online`, do the registrars take us?"""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import click
 
 from sipagent.cli.options import OK, REGISTRATION, Settings, common
+from sipagent.cli.report import json_line
 from sipagent.config import Configuration
-from sipagent.config.keys import PROVIDERS
+from sipagent.config.keys import PROVIDERS, is_usable
 from sipagent.config.limits import require_available, unavailable
 from sipagent.errors import ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
@@ -29,29 +31,40 @@ def check(settings: Settings, online: bool) -> int:
     require_available(configuration)
     for context in (client_context, server_context):
         context(certificates_of(configuration))  # raises where its files cannot be used
-    for line in description(configuration):
-        click.echo(line)
-    return asyncio.run(_register_once(configuration)) if online else OK
+    for what, text in description(configuration):
+        _tell(settings, what, text)
+    return asyncio.run(_register_once(settings, configuration)) if online else OK
 
 
-def description(configuration: Configuration) -> list[str]:
-    """Say in lines what the configuration amounts to."""
+def _tell(settings: Settings, what: str, text: str, *, err: bool = False) -> None:
+    if settings.json:
+        click.echo(json_line("Check", time.time(), {"what": what, "text": text}))
+    else:
+        click.echo(f"{what:14} {text}", err=err)
+
+
+def description(configuration: Configuration) -> list[tuple[str, str]]:
+    """Say what the configuration amounts to: of what, and what."""
     general = configuration.general
     calls = min(general.rtp_ports.calls, general.max_calls)
-    lines = [
-        f"configuration  {configuration.file or 'none found; defaults'}",
-        f"listens        {listeners(configuration)}",
-        f"calls          {calls} at the same time: rtp_ports = {general.rtp_ports} carries {general.rtp_ports.calls},"
-        f" max_calls = {general.max_calls}",
+    carries = f"rtp_ports = {general.rtp_ports} carries {general.rtp_ports.calls}, max_calls = {general.max_calls}"
+    said = [
+        ("configuration", str(configuration.file or "none found; defaults")),
+        ("listens", listeners(configuration)),
+        ("calls", f"{calls} at the same time: {carries}"),
     ]
     for name, account in configuration.accounts.items():
-        lines.append(f"account        {name}: {account.address} at {account.registrar}")
+        said.append(("account", f"{name}: {account.address} at {account.registrar}"))
     for name, trunk in configuration.trunks.items():
-        lines.append(f"trunk          {name}: {', '.join(map(str, trunk.peers)) or 'no peers'}")
+        said.append(("trunk", f"{name}: {', '.join(map(str, trunk.peers)) or 'no peers'}"))
     for name, agent in configuration.agents.items():
-        needs = ", ".join(PROVIDERS[agent.pipeline]) or "nothing"
-        lines.append(f"agent          {name or '(default)'}: {agent.pipeline.value}, needs {needs}")
-    return [*lines, *(f"note           {sentence}" for sentence in unavailable(configuration))]
+        needs = [_need(configuration, provider) for provider in PROVIDERS[agent.pipeline]]
+        said.append(("agent", f"{name or '(default)'}: {agent.pipeline.value}, needs {', '.join(needs) or 'nothing'}"))
+    return [*said, *(("note", sentence) for sentence in unavailable(configuration))]
+
+
+def _need(configuration: Configuration, provider: str) -> str:
+    return provider if is_usable(configuration, provider) else f"{provider} (no key yet; or run --local)"
 
 
 def listeners(configuration: Configuration) -> str:
@@ -64,7 +77,7 @@ def listeners(configuration: Configuration) -> str:
     return ", ".join(bound) or "nowhere"
 
 
-async def _register_once(configuration: Configuration) -> int:
+async def _register_once(settings: Settings, configuration: Configuration) -> int:
     """Register every account, say what came of it, and un-register."""
     if not configuration.accounts:
         raise ConfigurationError("there is no [account NAME] to register: see sip.conf.example")
@@ -76,21 +89,30 @@ async def _register_once(configuration: Configuration) -> int:
 
     # A port of its own: the phone itself may be running with this configuration.
     general = replace(configuration.general, bind=Address(configuration.general.bind.host, 0))
-    phone = Softphone(configuration=replace(configuration, general=general))
+    phone = Softphone(configuration=replace(configuration, general=general), trace=settings.tap())
     phone.watch(take)
-    outcome = OK
+    outcome, waiting = OK, set(configuration.accounts)
     async with phone:
-        for _ in configuration.accounts:
+        while waiting:
             try:
                 answer = await asyncio.wait_for(answers.get(), PATIENCE)
             except TimeoutError:
-                click.echo(f"no answer within {PATIENCE:g} s", err=True)
+                _tell(
+                    settings, "unreachable", f"{', '.join(sorted(waiting))}: no answer within {PATIENCE:g} s", err=True
+                )
                 return REGISTRATION
+            if answer.account not in waiting:  # it was tried again while another one is waited for
+                continue
+            waiting.remove(answer.account)
             if isinstance(answer, Registered):
-                click.echo(f"registered     {answer.account} at {answer.registrar} for {answer.expires} s")
+                _tell(settings, "registered", f"{answer.account} at {answer.registrar} for {answer.expires} s")
             else:
-                hint = f": {answer.hint}" if answer.hint else ""
-                said = f"{answer.code} {answer.reason}" if answer.code else answer.reason
-                click.echo(f"{'refused' if answer.code else 'unreachable':14} {answer.account}: {said}{hint}", err=True)
+                _tell(settings, "refused" if answer.code else "unreachable", _refusal(answer), err=True)
                 outcome = REGISTRATION
     return outcome
+
+
+def _refusal(failed: RegistrationFailed) -> str:
+    """The registrar's words if it said any, and the likely cause."""
+    words = f"{failed.code} {failed.reason}" if failed.code else failed.reason
+    return f"{failed.account}: {words}" + (f": {failed.hint}" if failed.hint else "")

@@ -58,7 +58,13 @@ def keys(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="Record, stereo.",
 )
 @click.option("--dtmf", default="", callback=keys, metavar="1#", help="Press keys once the call stands.")
-@click.option("--duration", default=30.0, show_default=True, help="Seconds after which to hang up.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds after which to hang up.",
+)
 @common
 def dial(
     settings: Settings,

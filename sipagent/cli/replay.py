@@ -1,5 +1,7 @@
 """`sipagent replay`: run a captured call again, and compare what leaves with its golden file."""
 
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -8,6 +10,7 @@ import numpy as np
 from sipagent.audio import g711, wav
 from sipagent.capture.replay.run import replay as run_again
 from sipagent.cli.options import FAILED, OK, Settings, common, output_file
+from sipagent.cli.report import json_line
 from sipagent.media import Tape
 
 
@@ -35,7 +38,11 @@ def replay(settings: Settings, capture: Path, update: bool, wav_file: Path | Non
         click.echo(f"updated {result.bundle.golden}")
         return OK
     comparison = result.compare()
-    click.echo(str(comparison))
+    if settings.json:
+        call_id = str(result.header.data["call_id"])
+        click.echo(json_line("Replay", time.time(), {"equal": comparison.equal, **asdict(comparison)}, call_id=call_id))
+    else:
+        click.echo(str(comparison))
     return OK if comparison.equal else FAILED
 
 

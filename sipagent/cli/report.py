@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from sipagent.events import (
@@ -29,6 +29,12 @@ from sipagent.events import (
 )
 
 
+def json_line(kind: str, at: float, fields: Mapping[str, object], *, call_id: str = "") -> str:
+    """Return one line of `--json`; `at` is seconds since 1970."""
+    head = {"type": kind, "time": round(at, 6), "call_id": call_id}
+    return json.dumps({**head, **fields}, ensure_ascii=False, default=str)
+
+
 class JsonReport:
     """One JSON object a line: `type`, `time` (seconds since 1970), `call_id`, and the event's fields.
 
@@ -47,8 +53,8 @@ class JsonReport:
             return
         # A field of the event that is called `type` (ProviderEvent's) becomes `provider_type`.
         data = {"provider_type" if name == "type" else name: value for name, value in _fields(event).items()}
-        head = {"type": type(event).__name__, "time": round(stamped.time + self._ahead, 6), "call_id": stamped.call_id}
-        self._out.write(json.dumps(head | data, ensure_ascii=False, default=str) + "\n")
+        line = json_line(type(event).__name__, stamped.time + self._ahead, data, call_id=stamped.call_id)
+        self._out.write(line + "\n")
         self._out.flush()
 
 

@@ -24,15 +24,16 @@ def require_keys(configuration: Configuration, providers: Collection[str], local
     """
     needed = [name for name in providers if LOCAL_LEGS[name] not in local]
     unset = [line for name in needed for line in configuration.unset.get(name, ())]
-    missing = [name for name in needed if configuration.unset.get(name) or not _is_reachable(configuration, name)]
+    missing = [name for name in needed if not is_usable(configuration, name)]
     if missing:
         everything = len(missing) == len(LOCAL_LEGS)
         raise ConfigurationError("\n".join([*unset, _ways_out(missing, "" if everything else LOCAL_LEGS[missing[0]])]))
 
 
-def _is_reachable(configuration: Configuration, provider: str) -> bool:
+def is_usable(configuration: Configuration, provider: str) -> bool:
+    """Tell whether a provider can be called: it has a key, or a server that may do without."""
     options = configuration.openai if provider == "openai" else configuration.cartesia
-    return bool(options.api_key or options.base_url)
+    return not configuration.unset.get(provider) and bool(options.api_key or options.base_url)
 
 
 def _ways_out(missing: list[str], leg: str) -> str:

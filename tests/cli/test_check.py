@@ -1,5 +1,6 @@
 """`sipagent check`: what it says of a configuration, and what a registrar says of us."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def test_a_mistake_is_named_with_its_place_and_the_nearest_key(sipagent: Command
     assert "sip.conf:4" in result.stderr
     assert "max_calls" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_key_that_is_missing_is_no_mistake_yet(sipagent: Command) -> None:
+    Path("sip.conf").write_text("[openai]\napi_key = sk-very-secret\n")
+    result = sipagent("check")
+    assert result.exit_code == 0
+    assert "half-cascade, needs openai, cartesia (no key yet; or run --local)" in result.output
+
+
+def test_for_programs_each_line_is_an_object(sipagent: Command) -> None:
+    said = [json.loads(line) for line in sipagent("check", "--json").stdout.splitlines()]
+    assert {line["type"] for line in said} == {"Check"}
+    assert [line["what"] for line in said] == ["configuration", "listens", "calls", "agent"]
 
 
 def test_a_file_that_is_not_there(sipagent: Command) -> None:
@@ -91,6 +105,20 @@ def test_online_a_refusal_is_told_in_the_registrar_s_words_with_the_likely_cause
     assert "refused        office: 403 Forbidden: " in result.stderr
     assert "wrong password" in result.stderr
     assert "s3cr3t-pass" not in result.output
+
+
+def test_online_every_account_is_waited_for(sipagent: Command, sip_server: Start) -> None:
+    good, bad = sip_server(grant), sip_server(refuse)
+    Path("sip.conf").write_text(
+        "[general]\nbind = 127.0.0.1:5060\n"
+        f"[account one]\nregistrar = sip:{good.address}\nusername = 6001\n"
+        f"[account two]\nregistrar = sip:{bad.address}\nusername = 6002\n"
+    )
+    result = sipagent("check", "--online", "--trace", "sip")
+    assert result.exit_code == 3
+    assert "registered     one at" in result.stdout
+    assert "refused        two: 403" in result.stderr
+    assert f"REGISTER sip:{good.address.partition(':')[0]}" in result.stderr
 
 
 def test_online_needs_an_account(sipagent: Command) -> None:

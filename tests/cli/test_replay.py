@@ -1,5 +1,6 @@
 """`sipagent replay`: a kept call, run again from the command line."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,14 @@ def test_a_call_that_differs_is_shown_and_fails_until_it_is_updated(sipagent: Co
     assert sipagent("replay", "plain.pcap", "--update").exit_code == 0
     assert golden.read_text() == kept
     assert sipagent("replay", "plain.pcap").exit_code == 0
+
+
+def test_for_programs_the_comparison_is_an_object(sipagent: Command) -> None:
+    copied(sipagent)
+    line = json.loads(sipagent("replay", "plain.pcap", "--json").stdout)
+    assert (line["type"], line["equal"], line["differences"]) == ("Replay", True, {})
+    assert line["counts"]["sip"] > 2
+    assert line["call_id"]
 
 
 def test_both_sides_are_heard(sipagent: Command) -> None:
