@@ -1,6 +1,6 @@
 """Runs the benchmarks and writes what they measured to docs/figures.md, with command, machine and date.
 
-python -m tests.benchmarks.run [NAME …]        NAME: answering, pacing, demo; all without
+python -m tests.benchmarks.run [NAME …]        NAME: the keys of BENCHMARKS; all without
 """
 
 import json
@@ -17,7 +17,11 @@ FIGURES = ROOT / "docs" / "figures.md"
 BENCHMARKS = {
     "answering": "How soon an INVITE is answered",
     "pacing": "A 60 s answer at the receiver",
+    "parsing": "Reading an INVITE with SDP",
+    "setups": "Call set-ups a second",
+    "signalling_day": "Eight hours of signalling in virtual time",
     "demo": "The demo, again and again",
+    "flood": "A flood of strangers upon a phone with calls",
 }
 
 
