@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from sipagent.cli import main
+from sipagent.cli.options import FAILED, INTERRUPTED, OK, QUALITY, REGISTRATION, USAGE
 from sipagent.config import load_text
 from sipagent.config.limits import require_available
 from sipagent.errors import ConfigurationError
 from sipagent.trunk import identity_of
+from tests import drawings
 from tests.example import EXAMPLE, pbx_half
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +22,7 @@ PEERS = (
     "freeswitch, as a user of its directory",
     "freeswitch, as a gateway without registration",
 )
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 
@@ -84,6 +88,24 @@ def test_the_mistakes_that_are_shown_are_told_in_these_words(page: str) -> None:
         load_text(wrong, {})
     assert shown
     assert set(shown) <= set(str(caught.value).splitlines())
+
+
+def test_the_machines_are_drawn_as_they_are() -> None:
+    assert drawings.PAGE.read_text(encoding="utf-8") == drawings.page(), "run: python -m tests.drawings"
+
+
+def test_every_command_and_exit_code_has_its_line() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for name in main.commands:
+        assert f"| `sipagent {name}" in page
+        assert f"| `sipagent {name}" in README
+    for code in (OK, FAILED, USAGE, REGISTRATION, QUALITY, INTERRUPTED):
+        assert f"\n| {code} |" in page
+
+
+@pytest.mark.parametrize("path", re.findall(r"`([a-z_]+/?[a-z_0-9]*\.py)`", ARCHITECTURE))
+def test_the_files_of_the_tour_are_there(path: str) -> None:
+    assert any((place / path).exists() for place in (ROOT / "sipagent", ROOT))
 
 
 @pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))])
