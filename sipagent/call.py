@@ -110,10 +110,11 @@ class Call:
     ) -> Transfer:
         """Put the caller through to a name of [transfer]; may be awaited, for its last `TransferProgress`.
 
-        Meanwhile the caller hears it ring, and nobody hears the caller; a failure ends that. `mode` is `refer` (the
-        far end calls the target), `bridge` (we do, and join both calls) or `auto` (the one, and where it is refused the
-        other). With `announce` we call the target first: a WAV file is played to it, or an async function talks to it
-        and may return False to keep the caller.
+        Meanwhile the caller hears it ring, and nobody hears the caller; a failure ends that. `mode` is `auto` (we call
+        the target, then the far ends connect with each other or, where that is refused, are joined by us), `bridge`
+        (we join them in any case) or `refer` (the far end calls the target; a PBX may then keep a caller who does not
+        get through). With `announce` the target hears something first: a WAV file is played to it, or an async
+        function talks to it and may return False to keep the caller.
 
         Raises ValueError for a name that [transfer] does not have, LocalProtocolError for a call that does not stand
         or is being transferred already.

@@ -91,7 +91,7 @@ def test_the_far_end_puts_the_caller_through_and_we_hang_up() -> None:
         assert bye.headers.get("reason") == 'SIP;text="transferred to desk"'
         assert desk.requests == []
 
-    assert states(tell(transferring(), story)) == ["started", "accepted", "ringing", "answered"]
+    assert states(tell(transferring(mode="refer"), story)) == ["started", "accepted", "ringing", "answered"]
 
 
 def test_the_target_is_busy_and_the_caller_is_with_the_agent_again() -> None:
@@ -103,7 +103,7 @@ def test_the_target_is_busy_and_the_caller_is_with_the_agent_again() -> None:
         await caller.is_hung_up_on()
         assert BYE_TONE in heard_by(caller)
 
-    told = tell(transferring(), story)
+    told = tell(transferring(mode="refer"), story)
     assert states(told) == ["started", "accepted", "failed"]
     last = told.of(TransferProgress)[-1]
     assert (last.target, last.code, last.reason) == ("desk", 486, "Busy Here")
@@ -116,7 +116,7 @@ def test_the_last_notify_is_lost_to_the_bye() -> None:
         await asyncio.sleep(1)
         await caller.hangs_up()
 
-    told = tell(transferring(), story)
+    told = tell(transferring(mode="refer"), story)
     assert states(told) == ["started", "accepted", "answered"]
     assert isinstance(told.events[-1].event, Disconnected)
 
@@ -130,7 +130,7 @@ def test_a_far_end_that_never_tells_how_it_went() -> None:
         assert exchange.now - began == pytest.approx(PATIENCE + 1, abs=0.5)
         assert BYE_TONE in heard_by(caller)
 
-    assert states(tell(transferring(), story)) == ["started", "accepted", "failed"]
+    assert states(tell(transferring(mode="refer"), story)) == ["started", "accepted", "failed"]
 
 
 @pytest.mark.parametrize("code", [403, 405, 501, 603])
@@ -149,8 +149,9 @@ def test_by_refer_or_not_at_all(code: int) -> None:
 
 async def refused_and_picked_up(exchange: Exchange, desk: Handset) -> None:
     caller = exchange.handset
-    caller.answers(603, await caller.is_asked("REFER"))
     await picks_up(desk)
+    caller.answers(603, await caller.is_asked("REFER"))
+    await asyncio.sleep(0.1)
 
 
 async def both_are_heard(caller: Handset, desk: Handset) -> None:
@@ -162,7 +163,7 @@ async def both_are_heard(caller: Handset, desk: Handset) -> None:
     assert BYE_TONE[1600:-1600] in heard_by(caller)
 
 
-def test_where_refer_is_refused_we_call_the_target_and_join_both() -> None:
+def test_where_refer_is_refused_we_join_both() -> None:
     async def story(exchange: Exchange, desk: Handset) -> None:
         await refused_and_picked_up(exchange, desk)
         await both_are_heard(exchange.handset, desk)
@@ -281,6 +282,22 @@ def test_a_scenario_that_is_over_leaves_the_caller_with_the_target() -> None:
     tell(scenario, story)
 
 
+def test_the_far_ends_find_each_other_and_we_are_out_of_it() -> None:
+    async def story(exchange: Exchange, desk: Handset) -> None:
+        caller = exchange.handset
+        ack = await picks_up(desk)
+        refer = await caller.is_asked("REFER")
+        replaces = ReferTo.of_headers(refer.headers).replaces
+        assert replaces is not None
+        assert replaces.call_id == ack.call_id
+        caller.answers(202, refer)
+        caller.tells("200 OK", state="terminated;reason=noresource")
+        await caller.is_hung_up_on()
+        await desk.is_hung_up_on()
+
+    assert states(tell(transferring(), story)) == ["started", "ringing", "answered"]
+
+
 # ---- after a word with the target
 
 
@@ -382,7 +399,7 @@ def test_only_names_of_the_configuration() -> None:
 def test_not_twice_at_a_time_and_not_when_it_is_over() -> None:
     async def scenario(incoming: InboundCall) -> None:
         call = await incoming.answer()
-        transfer = call.transfer("desk")
+        transfer = call.transfer("desk", mode="refer")
         with pytest.raises(LocalProtocolError, match="with us"):
             call.transfer("desk")
         await transfer
@@ -408,7 +425,7 @@ def test_a_number_is_one_of_where_the_call_came_from() -> None:
         await exchange.handset.hangs_up()
 
     async def scenario(incoming: InboundCall) -> None:
-        await (await incoming.answer()).transfer("reception")
+        await (await incoming.answer()).transfer("reception", mode="refer")
 
     Exchange(scenario, configuration=configuration).tell(whole)
 
@@ -445,8 +462,9 @@ def test_the_model_puts_the_caller_through_and_is_out_of_it() -> None:
 
     async def story(exchange: Exchange, desk: Handset) -> None:
         caller = exchange.handset
-        caller.answers(405, await caller.is_asked("REFER"))
         await picks_up(desk)
+        caller.answers(405, await caller.is_asked("REFER"))
+        await asyncio.sleep(0.1)
         await both_are_heard(caller, desk)
         assert all(socket.ended for socket in openai.connections), "a call without the agent costs nothing"
         await caller.hangs_up()
@@ -462,9 +480,9 @@ def test_the_model_is_told_that_nobody_is_there_and_says_so() -> None:
 
     async def story(exchange: Exchange, desk: Handset) -> None:
         caller = exchange.handset
-        caller.answers(202, await caller.is_asked("REFER"))
+        invite = await desk.rings()
         await asyncio.sleep(6)
-        caller.tells("486 Busy Here", state="terminated;reason=noresource")
+        desk.answers(486, invite)
         await asyncio.sleep(6)
         await caller.hangs_up()
 

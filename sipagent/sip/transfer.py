@@ -1,11 +1,12 @@
 """A transfer of ours from the wish to its outcome, as a table (RFC 5589): blind, attended, or by joining two calls.
 
-             ┌─ REFER ──────► the far end calls the target ─────────────────────────► it hangs up, or we do
-    caller ──┤                     │ refused
-             └─ we call the target ◄┘ ─► it agrees ─┬─ REFER with Replaces ─────────► both hang up, or we do
-                                                    └─ refused, or not wanted: join ─► both calls end together
+             ┌─ REFER ─► the far end calls the target ───────────────────────────────► it hangs up, or we do
+    caller ──┤
+             └─ we call the target ─► it is there ─┬─ REFER with Replaces ───────────► both hang up, or we do
+                                                   └─ refused, or not wanted: join ──► both calls end together
 
-Whatever fails on the way gives the caller back to the agent.
+Whatever fails on the way gives the caller back to the agent. AUTO therefore calls the target itself: a PBX that puts a
+caller through blindly (Asterisk) hangs up on one whose target is busy, and tells us when nobody is left to come back.
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,16 @@ RING_TIME = 45.0
 CONSULTATION = 120.0
 """Seconds that may pass between the target's answer and its agreement."""
 
+HAND_OVER = 6.0
+"""Seconds that the far ends have to find each other, while the target hears nothing."""
+
 
 class TransferMode(Enum):
-    """How the caller gets to the target: by REFER, by a bridge of ours, or by REFER where the far end takes it."""
+    """How the caller gets to the target.
+
+    REFER: blindly, by its far end. BRIDGE: we call the target, and join both. AUTO: we call the target and, once it is
+    there, have the far ends connect with each other (REFER with Replaces); where that is refused, we join them.
+    """
 
     REFER = "refer"
     BRIDGE = "bridge"
@@ -84,7 +92,6 @@ TRANSFER: Mapping[tuple[TransferState, TransferInput], tuple[TransferState, tupl
     (_S.WANTED, _I.REFER): (_S.REFERRING, (_A.KEEP_COMPANY, _A.SEND_REFER)),
     (_S.WANTED, _I.CALL): (_S.CALLING, (_A.KEEP_COMPANY, _A.CALL_TARGET)),
     (_S.REFERRING, _I.ACCEPTED): (_S.REFERRED, (_A.REPORT_ACCEPTED,)),
-    (_S.REFERRING, _I.REFUSED): (_S.CALLING, (_A.CALL_TARGET,)),
     (_S.REFERRING, _I.REFUSED_FOR_GOOD): _BACK,
     (_S.REFERRING, _I.CALLER_GONE): (_S.FAILED, (_A.REPORT_FAILED,)),
     (_S.REFERRED, _I.RINGING): (_S.REFERRED, (_A.REPORT_RINGING,)),
@@ -120,7 +127,16 @@ TRANSFER: Mapping[tuple[TransferState, TransferInput], tuple[TransferState, tupl
 }
 """(state, input): (state, actions). What it does not name is absorbed: a REFER, once accepted, cannot be taken back."""
 
-_PATIENCE = {TransferState.CALLING: RING_TIME, TransferState.CONSULTING: CONSULTATION}
+_PATIENCE = {
+    TransferState.CALLING: RING_TIME,
+    TransferState.CONSULTING: CONSULTATION,
+    TransferState.HANDING_OVER: HAND_OVER,
+}
+_TOO_LATE = {
+    TransferState.CALLING: (TransferInput.LATE, "nobody answered"),
+    TransferState.CONSULTING: (TransferInput.LATE, "the target never took the call"),
+    TransferState.HANDING_OVER: (TransferInput.REFUSED, "the far ends did not find each other"),
+}
 _DEAD = frozenset({408, 481})
 """What a REFER is answered with when the call itself is over (RFC 5057 section 5.1): there is nobody to be joined."""
 
@@ -155,7 +171,7 @@ class TransferMachine:
     def __init__(self, mode: TransferMode, *, consults: bool) -> None:
         self.state = TransferState.WANTED
         self._mode = mode
-        self._calls_first = consults or mode is TransferMode.BRIDGE
+        self._calls_first = consults or mode is not TransferMode.REFER
         self._may_refer = mode is not TransferMode.BRIDGE
         self._deadline: float | None = None
         self._steps: list[TransferStep] = []
@@ -194,9 +210,8 @@ class TransferMachine:
 
     def handle_timer(self, now: float) -> None:
         if self._deadline is not None and now >= self._deadline:
-            asked = self.state is TransferState.CALLING
-            reason = "nobody answered" if asked else "the target never took the call"
-            self.receive(TransferInput.LATE, now, code=408, reason=reason)
+            what, reason = _TOO_LATE[self.state]
+            self.receive(what, now, code=408, reason=reason)
 
     def outputs(self) -> list[TransferStep]:
         """Drain what is to be done, in order."""

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sipagent.sip.transfer import (
     CONSULTATION,
+    HAND_OVER,
     RING_TIME,
     TRANSFER,
     TransferAction,
@@ -33,29 +34,28 @@ RING, REFER, CALL = A.KEEP_COMPANY.value, A.SEND_REFER.value, A.CALL_TARGET.valu
 OFF_CALLER, OFF_TARGET, BACK = A.RELEASE_CALLER.value, A.RELEASE_TARGET.value, A.RESUME.value
 
 
-@pytest.mark.parametrize("mode", [M.REFER, M.AUTO])
-def test_blind(mode: TransferMode) -> None:
-    assert story(mode, In.ACCEPTED, In.RINGING, In.ANSWERED) == [
+def test_blind() -> None:
+    assert story(M.REFER, In.ACCEPTED, In.RINGING, In.ANSWERED) == [
         *(RING, REFER, "accepted", "ringing", "answered", OFF_CALLER)
     ]
 
 
 def test_blind_and_the_target_is_busy() -> None:
-    assert story(M.AUTO, In.ACCEPTED, In.UNREACHED) == [RING, REFER, "accepted", BACK, "failed"]
+    assert story(M.REFER, In.ACCEPTED, In.UNREACHED) == [RING, REFER, "accepted", BACK, "failed"]
 
 
 def test_blind_and_the_last_notify_is_lost_to_the_bye() -> None:
-    assert story(M.AUTO, In.ACCEPTED, In.CALLER_GONE) == [RING, REFER, "accepted", "answered"]
+    assert story(M.REFER, In.ACCEPTED, In.CALLER_GONE) == [RING, REFER, "accepted", "answered"]
 
 
 def test_a_caller_who_hangs_up_before_the_refer_was_accepted_has_gone_nowhere() -> None:
-    assert story(M.AUTO, In.CALLER_GONE) == [RING, REFER, "failed"]
+    assert story(M.REFER, In.CALLER_GONE) == [RING, REFER, "failed"]
 
 
 @pytest.mark.parametrize("code", [403, 405, 501, 603])
-def test_where_refer_is_refused_we_call_and_join(code: int) -> None:
-    done = story(M.AUTO, answer_to_refer(code), In.RINGING, In.ANSWERED, In.AGREED)
-    assert done == [RING, REFER, CALL, "ringing", A.CONSULT.value, A.JOIN.value, "answered"]
+def test_where_refer_is_refused_we_join_both(code: int) -> None:
+    done = story(M.AUTO, In.RINGING, In.ANSWERED, In.AGREED, answer_to_refer(code))
+    assert done == [RING, CALL, "ringing", A.CONSULT.value, A.SEND_REFER_REPLACES.value, A.JOIN.value, "answered"]
 
 
 @pytest.mark.parametrize("code", [403, 603])
@@ -65,7 +65,7 @@ def test_by_refer_only(code: int) -> None:
 
 @pytest.mark.parametrize("code", [408, 481])
 def test_a_call_that_is_dead_is_not_joined_to_anybody(code: int) -> None:
-    assert story(M.AUTO, answer_to_refer(code)) == [RING, REFER, BACK, "failed"]
+    assert story(M.REFER, answer_to_refer(code)) == [RING, REFER, BACK, "failed"]
 
 
 def test_a_bridge_never_refers() -> None:
@@ -145,8 +145,18 @@ def test_a_consultation_without_end() -> None:
     assert (last.action, last.code) == (A.REPORT_FAILED, 408)
 
 
+@pytest.mark.parametrize(("mode", "last"), [(M.AUTO, A.REPORT_ANSWERED), (M.REFER, A.REPORT_FAILED)])
+def test_a_hand_over_of_which_nothing_comes(mode: TransferMode, last: TransferAction) -> None:
+    machine = TransferMachine(mode, consults=True)
+    machine.begin(0.0)
+    for what in (In.ANSWERED, In.AGREED, In.ACCEPTED):
+        machine.receive(what, 1.0)
+    machine.handle_timer(1.0 + HAND_OVER)
+    assert machine.outputs()[-1].action is last
+
+
 def test_an_accepted_refer_cannot_be_taken_back() -> None:
-    assert story(M.AUTO, In.ACCEPTED, In.CANCELLED) == [RING, REFER, "accepted"]
+    assert story(M.REFER, In.ACCEPTED, In.CANCELLED) == [RING, REFER, "accepted"]
 
 
 REACTIONS = st.sampled_from([what for what in In if what not in (In.REFER, In.CALL, In.AGREED_TO_JOIN)])
