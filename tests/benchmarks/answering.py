@@ -79,17 +79,18 @@ def _worst(seconds: Sequence[float]) -> float:
     return round(max(seconds) * 1000, 1)
 
 
+def _bar(name: str) -> str:
+    return f" (bar: {BARS[name]:.0f} ms)" if name in BARS else ""
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--calls", type=int, default=50)
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
     figures = measure(options.calls)
-    if options.json:
-        print(json.dumps(figures))
-        return
-    for name, value in figures.items():
-        print(f"{value:8.1f} ms  {name}" + (f"  (bar: {BARS[name]:.0f} ms)" if name in BARS else ""))
+    told = {name: f"{value:.1f} ms" + _bar(name) for name, value in figures.items()}
+    print(json.dumps(told) if options.json else "\n".join(f"{name}: {value}" for name, value in told.items()))
 
 
 if __name__ == "__main__":
