@@ -13,6 +13,7 @@ call is already in its new state, and only the wire is left to follow.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 from sipagent import events
 from sipagent.agent.interfaces import Cleared, Hearer, Listener, Source, Speaker
-from sipagent.errors import CallFailed, LocalProtocolError
+from sipagent.errors import CallFailed, LocalProtocolError, Outcome
 from sipagent.events import (
     CallAnswered,
     DigitReceived,
@@ -33,7 +34,7 @@ from sipagent.events import (
 )
 from sipagent.line import Line
 from sipagent.ringback import Ringback
-from sipagent.sdp.offer_answer import Negotiated
+from sipagent.sdp.offer_answer import Direction, Negotiated
 from sipagent.sip.origin import origin_of
 from sipagent.sip.transfer import TransferMode
 from sipagent.stream import EventStream, Handler
@@ -42,6 +43,8 @@ from sipagent.transfer import Announcement, Transfer
 E = TypeVar("E", bound=Event)
 KEYS = "0123456789*#ABCD"
 """What a telephone can press (RFC 4733 section 3.2)."""
+SAME_PRESS = 1.0
+"""Seconds in which a key that is told of in two ways was pressed once."""
 
 
 class Exchange(Protocol):
@@ -55,8 +58,9 @@ class Call:
     """A call that stands. It hears exactly one source, and feeds any number of hearers.
 
     `caller` and `called` are URIs; `headers` the fields of the first INVITE by lower-case name; `asserted_identity` is
-    the caller's URI where a trusted peer vouches for it, `diverted_by` who sent the call on, each empty if nobody says;
-    `data` is the scenario's own. With `barge_in = False` the voice is not stopped when the caller begins to speak.
+    the caller's URI where a trusted peer vouches for it, `diverted_by` who sent the call on to us, each empty if nobody
+    says; `data` is the scenario's own. With `barge_in = False` the voice is not stopped when the caller begins to
+    speak.
     """
 
     def __init__(self, line: Line, exchange: Exchange) -> None:
@@ -74,6 +78,8 @@ class Call:
         self.is_answered = False
         self.held = False
         """The far end keeps us on hold."""
+        self.holding = False
+        """We keep the far end on hold."""
         self.joined: Call | None = None
         """The call that this one has been put through to, by us and not by its far end."""
         self._line = line
@@ -89,7 +95,11 @@ class Call:
         self.broken: asyncio.Future[BaseException] = loop.create_future()
         """What a handler or hearer of the scenario raised, if one did: the call is then ended as if it had."""
         self._end: asyncio.Future[Disconnected] = loop.create_future()
+        self._turn: asyncio.Future[bool] | None = None
+        self._wants_hold = False
+        self._presses: deque[tuple[str, str, float]] = deque(maxlen=8)
         line.agreed = self._agreed
+        line.turned = self._turned
 
     @property
     def is_over(self) -> bool:
@@ -104,6 +114,24 @@ class Call:
         self._line.bye(reason)
         if self._line.is_closed:  # a call that never stood has no end of which SIP would tell
             self.take_end(by="us", reason=reason)
+
+    def hold(self) -> "asyncio.Future[bool]":
+        """Put the far end on hold: it hears what we play, we no longer hear it. Awaited, tells whether it agreed."""
+        return self._turn_to(Direction.SENDRECV.on_hold, wants_hold=True)
+
+    def resume(self) -> "asyncio.Future[bool]":
+        """Take the far end back from hold. Awaited, tells whether it agreed."""
+        return self._turn_to(Direction.SENDRECV, wants_hold=False)
+
+    def _turn_to(self, direction: Direction, *, wants_hold: bool) -> "asyncio.Future[bool]":
+        self._turn_ended(False)  # what was wanted before is not wanted any more
+        self._turn = turn = asyncio.get_running_loop().create_future()
+        self._wants_hold = wants_hold
+        if self.is_over:
+            self._turn_ended(False)
+        else:
+            self._line.turn(direction)
+        return turn
 
     def transfer(
         self, to: str, *, mode: TransferMode | str = TransferMode.AUTO, announce: Announcement | None = None
@@ -160,11 +188,11 @@ class Call:
         self._line.media.record(Path(file), stereo=stereo)
 
     def send_digits(self, digits: str) -> None:
-        """Press keys one after the other, by RFC 4733. Raises ValueError for what is none of KEYS."""
+        """Press keys one after the other, in the way of the account. Raises ValueError for what is none of KEYS."""
         if wrong := set(digits) - set(KEYS):
             raise ValueError(f"no such key: {', '.join(sorted(wrong))}")
         for digit in digits:
-            self._line.media.send_digit(digit)
+            self._line.press(digit)
 
     async def read_digits(self, count: int = 1, *, wait: float = 10.0, terminator: str = "#") -> str:
         """Collect up to `count` digits; ends early at `terminator`, with the call, or `wait` seconds after a press."""
@@ -264,8 +292,8 @@ class Call:
     # ---- what the phone tells, as it comes from the wire
 
     def take_audio(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
-        """Far-end audio: to every hearer, unless it is the music that we are kept on hold with, or not for us."""
-        if self.held or self._is_aside:
+        """Far-end audio: to every hearer, unless it is music on hold, or not for us."""
+        if self.held or self.holding or self._is_aside:
             return
         for hearer in tuple(self._hearers):
             try:
@@ -273,12 +301,25 @@ class Call:
             except Exception as error:
                 self._handler_failed(error)
 
+    def take_digit(self, event: DigitReceived) -> None:
+        """A key press. Some peers tell of one press twice, in RTP and by INFO: the second way is not a second press."""
+        now = asyncio.get_running_loop().time()
+        for digit, method, at in self._presses:
+            if digit == event.digit and method != event.method and now - at < SAME_PRESS:
+                self._presses.remove((digit, method, at))
+                return
+        self._presses.append((event.digit, event.method, now))
+        if self.joined is not None:
+            self.joined.send_digits(event.digit)
+        self.publish(event)
+
     def take_end(self, *, by: str, reason: str) -> None:
         """The call is over: free the media, say so, end the event stream."""
         if self.is_over:
             return
         end = Disconnected(reason=reason, by=by)
         self._end.set_result(end)
+        self._turn_ended(False)
         self._line.media.close()
         if self._transfer is not None:
             self._transfer.caller_gone(reason or "the caller has hung up")
@@ -319,12 +360,22 @@ class Call:
             self._ringback = None
 
     def _agreed(self, negotiated: Negotiated) -> None:
-        if not self._speaks:
+        if self.is_answered and not self._speaks:
             self._speaks = True
             self._stream.publish(CallAnswered(codec=negotiated.encoding))
         if negotiated.held != self.held:
             self.held = negotiated.held
             self._stream.publish(HoldChanged(held=self.held))
+
+    def _turned(self, accepted: bool) -> None:
+        if accepted and self.holding is not self._wants_hold:
+            self.holding = self._wants_hold
+            self._stream.publish(HoldChanged(held=self.holding, by="us"))
+        self._turn_ended(accepted)
+
+    def _turn_ended(self, accepted: bool) -> None:
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(accepted)
 
     def _handler_failed(self, error: BaseException) -> None:
         if not self.broken.done():
@@ -366,7 +417,11 @@ class Playback:
 
 
 class InboundCall:
-    """A call that rings. It ends by `answer`, by `reject`, or by the caller's giving up."""
+    """A call that rings. It ends by `answer`, by `reject`, or by the caller's giving up.
+
+    One that we placed, and that was taken, is given to a scenario in this form, too: it rings no more, and `answer` is
+    what has happened already.
+    """
 
     def __init__(self, call: Call, line: Line) -> None:
         self.caller = call.caller
@@ -378,18 +433,29 @@ class InboundCall:
         self.call_id = call.call_id
         self._call = call
         self._line = line
-        self._settled = ""
+        self._placed = line.session.outgoing
+        self._settled = "answered" if self._placed else ""
 
     def ring(self) -> None:
         """Let the caller hear that it rings (180)."""
+        if self._placed:
+            return
         self._still("ring")
         self._line.ring()
 
+    def early_media(self) -> Call:
+        """Let the caller hear us before we answer (183), and return the call to be spoken into."""
+        self._still("speak early on")
+        self._line.ring_with_media()
+        return self._call
+
     async def answer(self) -> Call:
         """Take the call (200) and return it; speech may be queued at once. Raises CallFailed if the caller gave up."""
+        if self._placed:
+            return self._call
         self._still("answer")
         if self._call.is_over:
-            raise CallFailed(487, (await self._call.disconnected()).reason)
+            raise CallFailed(487, (await self._call.disconnected()).reason, Outcome.CANCELLED)
         self._settled = "answered"
         self._call.is_answered = True
         self._line.accept()
@@ -431,27 +497,38 @@ class OutboundCall:
             return await asyncio.wait_for(asyncio.shield(self._outcome), ring_time)
         except TimeoutError:
             self.cancel()
-            raise CallFailed(408, f"nobody answered within {ring_time:g} s") from None
+            raise CallFailed(408, f"nobody answered within {ring_time:g} s", Outcome.NO_ANSWER) from None
 
     def cancel(self) -> None:
         """Stop ringing (CANCEL)."""
         if not self._outcome.done():
             self._line.cancel()
 
+    def send_media_to(self, unit: Hearer) -> None:
+        """Let `unit` hear what there is to be heard before the answer, and after it."""
+        self._call.send_media_to(unit)
+
+    def take_progress(self, code: int, reason: str, answer: bytes | None) -> None:
+        """1xx came, perhaps with something to be heard."""
+        media = answer is not None and self._line.take_early_answer(answer)
+        self.rings(code)
+        self._call.publish(events.CallProgressed(code=code, reason=reason, media=media))
+
     def take_answer(self, answer: bytes | None) -> None:
         """2xx came: the call stands, if we can speak what it says."""
+        self._call.is_answered = True
         self._line.take_answer(answer)
         if self._line.speaks:
-            self._call.is_answered = True
             self._outcome.set_result(self._call)
         else:
-            self.take_refusal(488, "the answer has nothing that we can speak")
+            self._call.is_answered = False
+            self.take_refusal(488, "the answer has nothing that we can speak", Outcome.INCOMPATIBLE_MEDIA)
 
-    def take_refusal(self, code: int, reason: str) -> None:
+    def take_refusal(self, code: int, reason: str, outcome: Outcome) -> None:
         """A final failure came, or we took the call back."""
-        self._outcome.set_exception(CallFailed(code, reason))
+        self._outcome.set_exception(CallFailed(code, reason, outcome))
         self._outcome.exception()  # nobody need be waiting
-        self._call.publish(events.CallFailed(code=code, reason=reason))
+        self._call.publish(events.CallFailed(code=code, reason=reason, outcome=outcome))
 
 
 def connect_media(a: Call, b: Call) -> None:

@@ -116,9 +116,27 @@ class MediaEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldChanged(Event):
-    """The far end put the call on hold (`held`) or took it back."""
+    """The call was put on hold (`held`) or taken back: by the far end (`by="caller"`), or by `hold` and `resume`."""
 
     held: bool
+    by: str = "caller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived(Event):
+    """A text (SIP MESSAGE) from the far end of a call, or from somebody who has none with us. `sender` is a URI."""
+
+    sender: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallProgressed(Event):
+    """A call of ours is not answered yet: it rings (180), or as the words say. `media`: there is something to hear."""
+
+    code: int
+    reason: str
+    media: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +162,11 @@ class CallMoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailed(Event):
-    """The call was not established, or broke."""
+    """The call was not established, or broke. `outcome` says why in the words of `errors.Outcome`: `busy`, …"""
 
     code: int
     reason: str
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +201,10 @@ class ProviderClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFailed(Event):
-    """The provider cannot be used: a wrong key, a refused upgrade, silence past its deadline."""
+    """The provider cannot be used: a wrong key, a refused upgrade, silence past its deadline.
+
+    `reason` is a sentence for the operator; it begins with the provider's name.
+    """
 
     provider: str
     reason: str

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sipagent.agent.interfaces import Listener
 from sipagent.errors import NotAcceptable
-from sipagent.sdp.offer_answer import LocalMedia, Negotiated, make_answer, make_offer, read_answer
+from sipagent.sdp.offer_answer import Direction, LocalMedia, Negotiated, make_answer, make_offer, read_answer
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.invite_table import SessionState
 
@@ -69,16 +69,23 @@ class Line:
         description: LocalMedia,
         *,
         offer: bytes = b"",
+        keys_by_info: bool = False,
     ) -> None:
         self.session = session
         self.media = media
         self.agreed: Callable[[Negotiated], None] = lambda negotiated: None
         """Who is told of every agreement, once it is in force."""
+        self.turned: Callable[[bool], None] = lambda accepted: None
+        """Who is told what became of `turn`."""
         self._signalling = signalling
         self._description = description
         self._body = offer
         """Our last description: what a further one must continue (RFC 3264 section 8)."""
+        self._keys_by_info = keys_by_info
         self._settled: Negotiated | None = None
+        self._wanted = description.direction
+        self._turning_from: Direction | None = None
+        """The direction before an offer of ours that has left and is not answered yet."""
 
     @property
     def speaks(self) -> bool:
@@ -101,8 +108,16 @@ class Line:
 
     def ring(self) -> None:
         """Send 180."""
-        self.session.ring(self._signalling.now())
+        early_offer = self._body if self.session.must_offer_early else b""
+        self.session.ring(self._signalling.now(), body=early_offer)
         self._signalling.transmit()
+
+    def ring_with_media(self) -> None:
+        """Send 183 with our SDP, and speak from now on, if the caller has said where to."""
+        self.session.ring(self._signalling.now(), code=183, body=self._body)
+        self._signalling.transmit()
+        if self._settled is not None:
+            self.media.agree(self._settled)
 
     def accept(self) -> None:
         """Send 200, and speak from now on, if the caller has said where to."""
@@ -123,13 +138,24 @@ class Line:
         self.session.cancel(self._signalling.now())
         self._signalling.transmit()
 
+    def take_early_answer(self, answer: bytes) -> bool:
+        """An answer that came before the call is answered: hear what there is to be heard; tell whether so."""
+        try:
+            self._settled = read_answer(self._description, answer)
+        except NotAcceptable:
+            return False
+        self.media.agree(self._settled)
+        return True
+
     # ---- standing
 
     def take_answer(self, answer: bytes | None) -> None:
         """The far end's answer to our offer, in an ACK or a 2xx. A first one that cannot be used ends the call."""
         if answer is None:
-            if not self.speaks:
+            if self._settled is None:
                 self.bye("there is no answer to our offer")
+            elif self.session.outgoing:  # a reliable 1xx has had it
+                self._take(self._settled)
             return
         try:
             self._take(read_answer(self._description, answer))
@@ -154,6 +180,53 @@ class Line:
             if negotiated is not None:
                 self._take(negotiated)
         self._signalling.transmit()
+
+    def turn(self, direction: Direction) -> None:
+        """Offer that audio flow in this direction from now on, as soon as no other offer is in the air."""
+        self._wanted = direction
+        self.session.renegotiate(self._signalling.now())
+        self._signalling.transmit()
+
+    def reoffer(self) -> None:
+        """The moment has come."""
+        self.session.reoffer(self._describe, self._signalling.now())
+        self._signalling.transmit()
+
+    def take_reanswer(self, answer: bytes) -> None:
+        """The answer to a further offer of ours, or to a refresh. One that cannot be used changes nothing."""
+        try:
+            negotiated = read_answer(self._description, answer)
+        except NotAcceptable:
+            self.take_refusal()
+            return
+        self._take(negotiated)
+        if self._turning_from is not None:
+            self._turning_from = None
+            self.turned(True)
+
+    def take_refusal(self) -> None:
+        """The far end will not have our further offer: all stays as it was (RFC 3261 section 14.1)."""
+        if self._turning_from is not None:
+            self._description = replace(self._description, direction=self._turning_from)
+            self._turning_from = None
+            self.turned(False)
+
+    def press(self, digit: str) -> None:
+        """Press one key: by INFO where the account says so, else in RTP after the speech queued so far."""
+        if self._keys_by_info:
+            self.session.press(digit, self._signalling.now())
+            self._signalling.transmit()
+        else:
+            self.media.send_digit(digit)
+
+    def _describe(self) -> bytes:
+        """Our next offer. It continues whatever was said until it leaves."""
+        if self._turning_from is None:
+            self._turning_from = self._description.direction
+        version = self._description.version + 1
+        self._description = replace(self._description, version=version, direction=self._wanted)
+        self._body = make_offer(self._description, self._body)
+        return self._body
 
     # ---- moved: the same call with another far end
 

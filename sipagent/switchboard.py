@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from sipagent.call import Call, InboundCall, OutboundCall
 from sipagent.call_media import LegMedia
 from sipagent.clips import as_note, shipped
 from sipagent.config import Configuration
+from sipagent.config.values import Dtmf
 from sipagent.destinations import Destinations
-from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable
-from sipagent.events import CallMoved, CallReceived, DigitReceived, Event, Notice
+from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable, Outcome
+from sipagent.events import CallMoved, CallReceived, DigitReceived, Event, MessageReceived, Notice
 from sipagent.following import Following
 from sipagent.line import Line
 from sipagent.media import DigitHeard, LegClosed, LegFailed, MediaEvent, RtpTimeout, TickRecord, UplinkBlock
@@ -51,6 +52,11 @@ SessionOutput = (
     sip.Acknowledged
     | sip.ReOffered
     | sip.ReAnswered
+    | sip.OfferDue
+    | sip.ReofferAnswered
+    | sip.ReofferRefused
+    | sip.KeyPressed
+    | sip.TextReceived
     | sip.Progress
     | sip.Answered
     | sip.Refused
@@ -61,11 +67,11 @@ SessionOutput = (
     | sip.ReferReceived
 )
 """What the SIP core says of a call that is known already."""
-Route = Callable[[Uri, InviteSession], Awaitable[tuple[Identity, Sequence[Flow]]]]
-"""Who we are to somebody that a call is to lead to, and the ways there; ConfigurationError where there is none."""
 PLAYABLE = ("PCMU", "PCMA")
 QUARANTINE = 10
 """Seconds after which a port that a call has left is given to another (see `net.ports`)."""
+Route = Callable[[Uri, InviteSession], Awaitable[tuple[Identity, Sequence[Flow]]]]
+"""Who we are to somebody that a call is to lead to, and the ways there; ConfigurationError where there is none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,17 +157,40 @@ class Switchboard:
         media, description = self._open_media(flow, identity.account, "")
         offer = make_offer(description)
         session = self._user_agent.invite(
-            target=target, flow=flow, others=others, identity=identity, offer=offer, now=self._driver.now()
+            target=target,
+            flow=flow,
+            others=others,
+            identity=identity,
+            offer=offer,
+            follow=lambda uri: self._follow(uri, session),
+            now=self._driver.now(),
         )
-        active = self._begin(Line(session, media, self._driver, description, offer=offer), media)
+        line = Line(session, media, self._driver, description, offer=offer, keys_by_info=self._keys_by_info(session))
+        active = self._begin(line, media)
         active.outbound = OutboundCall(active.call, active.line)
         active.life = self._loop.create_task(self._see_through(active))
         self._driver.transmit()
         return active.outbound
 
+    def _follow(self, target: Uri, session: InviteSession) -> Flow | None:
+        """The way to where a 3xx would send a call of ours; None for where it may not go (docs/security.md)."""
+        if not target.is_sip:
+            return None
+        if target.host != session.request.target.host and not self._destinations.allows(target, session):
+            return None
+        if session.account or target.address is None:  # the registrar of an account knows its way
+            return session.flow
+        return replace(session.flow, remote=target.address)
+
+    def _keys_by_info(self, session: InviteSession) -> bool:
+        account = self._configuration.accounts.get(session.account)
+        return account is not None and account.dtmf is Dtmf.INFO
+
     def progressed(self, output: SessionOutput) -> None:
         """Take what became of a call on the SIP side."""
-        if (following := self._followings.get(output.session)) is not None:
+        if output.session is None:  # a text from somebody who has no call with us
+            self._publish("", MessageReceived(sender=output.sender, text=output.text))
+        elif (following := self._followings.get(output.session)) is not None:
             following.take(output)
         elif (active := self._calls.get(output.session)) is not None:
             self._progress(active, output)
@@ -170,17 +199,27 @@ class Switchboard:
         match output:
             case sip.Acknowledged(answer=answer) | sip.ReAnswered(answer=answer):
                 active.line.take_answer(answer)
+            case sip.OfferDue():
+                active.line.reoffer()
+            case sip.ReofferAnswered(answer=answer):
+                active.line.take_reanswer(answer)
+            case sip.ReofferRefused():
+                active.line.take_refusal()
+            case sip.KeyPressed(key=key, duration_ms=duration_ms):
+                active.call.take_digit(DigitReceived(digit=key, method="info", duration_ms=duration_ms))
+            case sip.TextReceived(sender=sender, text=text):
+                active.call.publish(MessageReceived(sender=sender, text=text))
+            case sip.Progress(code=code, reason=reason, body=body) if active.outbound:
+                active.outbound.take_progress(code, reason, body)
             case sip.ReOffered(offer=offer):
                 active.line.take_offer(offer)
-            case sip.Progress(code=code) if active.outbound:
-                active.outbound.rings(code)
             case sip.Answered(body=answer) if active.outbound:
                 active.outbound.take_answer(answer)
-            case sip.Refused(code=code, reason=reason) if active.outbound:
-                active.outbound.take_refusal(code, reason)
+            case sip.Refused(code=code, reason=reason, outcome=outcome) if active.outbound:
+                active.outbound.take_refusal(code, reason, outcome)
                 active.call.take_end(by="caller", reason=f"{code} {reason}")
             case sip.Cancelled() if active.outbound:
-                active.outbound.take_refusal(487, "cancelled")
+                active.outbound.take_refusal(487, "cancelled", Outcome.CANCELLED)
                 active.call.take_end(by="us", reason="cancelled")
             case sip.Cancelled():
                 active.call.take_end(by="caller", reason="the caller gave up")
@@ -262,6 +301,15 @@ class Switchboard:
             self._note(active.call.call_id, "stopped", {})
             active.call.hang_up("the phone is put away")
 
+    async def converse(self, call: Call, scenario: Scenario) -> None:
+        """Let `scenario` have a call that we placed and that was taken, until both are over."""
+        line = next((active.line for active in self._calls.values() if active.call is call), None)
+        if line is not None:  # else it is over already
+            context = contextvars.copy_context()
+            context.run(surroundings.set, self.surroundings_of(call))
+            performance = perform(scenario, InboundCall(call, line), call, self.clips.apology)
+            await self._loop.create_task(performance, context=context)
+
     async def idle(self, patience: float) -> bool:
         """Wait `patience` seconds at most until nothing of any call is left, recordings included; tell whether so."""
         if lives := self._lives():
@@ -286,7 +334,7 @@ class Switchboard:
             return
         if self.clips != shipped():
             self._note(session.call_id, "clips", as_note(self.clips))
-        line = Line(session, media, self._driver, description)
+        line = Line(session, media, self._driver, description, keys_by_info=self._keys_by_info(session))
         active = self._begin(line, media)
         call = active.call
         call.publish(CallReceived(caller=call.caller, called=call.called, display_name=call.display_name))
@@ -391,9 +439,7 @@ class Switchboard:
             case UplinkBlock(audio=audio, encoding=encoding, voiced=voiced):
                 call.take_audio(audio, encoding, voiced=voiced)
             case DigitHeard(digit=digit, duration_ms=duration_ms):
-                if call.joined is not None:
-                    call.joined.send_digits(digit)
-                call.publish(DigitReceived(digit=digit, duration_ms=duration_ms))
+                call.take_digit(DigitReceived(digit=digit, duration_ms=duration_ms))
             case TickRecord():
                 time = self._loop.time()
                 self._taps.record(call.call_id, lambda tap: tap.tick(event, time))

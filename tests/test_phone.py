@@ -280,7 +280,7 @@ def test_a_call_of_ours_is_refused() -> None:
         assert await exchange.phone.idle(1)
 
     told = Exchange(None).tell(story)
-    assert told.of(CallFailedEvent) == [CallFailedEvent(code=486, reason="Words")]
+    assert told.of(CallFailedEvent) == [CallFailedEvent(code=486, reason="Words", outcome="busy")]
     assert len(told.of(Disconnected)) == 1
     assert told.handset.of("CANCEL") == []
 

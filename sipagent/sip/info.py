@@ -9,31 +9,30 @@ from sipagent.sip.party import Party
 
 
 class InfoQueue:
-    """What waits to be said by INFO. `lost` is called when the far end knows nothing of the dialog, or says nothing."""
+    """What waits to be said by INFO. `told` learns the code of each final response, 408 where there was none."""
 
-    def __init__(self, party: Party, lost: Callable[[int, float], None]) -> None:
+    def __init__(self, party: Party, told: Callable[[int, float], None]) -> None:
         self._party = party
-        self._lost = lost
-        self._waiting: deque[tuple[Dialog, tuple[Field, ...], bytes]] = deque()
-        self._is_busy = False
+        self._told = told
+        self._waiting: deque[tuple[tuple[Field, ...], bytes]] = deque()
+        self.is_busy = False
+        """An INFO of ours has no final response yet."""
 
-    def send(self, dialog: Dialog, content_type: str, body: bytes, now: float) -> None:
-        """Say one thing more."""
-        self._waiting.append((dialog, (("Content-Type", content_type),), body))
-        self._next(now)
+    def add(self, content_type: str, body: bytes) -> None:
+        """One thing more to be said."""
+        self._waiting.append(((("Content-Type", content_type),), body))
+
+    def proceed(self, dialog: Dialog, now: float) -> None:
+        """Say the next thing in a confirmed dialog, unless one is being said."""
+        if self._waiting and not self.is_busy:
+            self.is_busy = True
+            headers, body = self._waiting.popleft()
+            self._party.request(dialog, "INFO", self._heard, headers=headers, body=body).send(now)
 
     def close(self) -> None:
         """Nothing more is to be said."""
         self._waiting.clear()
 
-    def _next(self, now: float) -> None:
-        if self._waiting and not self._is_busy:
-            self._is_busy = True
-            dialog, headers, body = self._waiting.popleft()
-            self._party.request(dialog, "INFO", self._heard, headers=headers, body=body).send(now)
-
     def _heard(self, code: int, response: Response | None, now: float) -> None:
-        self._is_busy = False
-        if code in (408, 481):
-            self._lost(code, now)
-        self._next(now)
+        self.is_busy = False
+        self._told(code, now)

@@ -25,9 +25,9 @@ from sipagent.sip.invite_reports import REPORTS, Cause
 from sipagent.sip.invite_table import SESSION, Action, SessionInput, SessionState
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Request, Response
-from sipagent.sip.modification import Describe, Ending, Modification
+from sipagent.sip.modification import Air, Describe, Ending, Modification
 from sipagent.sip.outcome import outcome_of
-from sipagent.sip.outputs import ReofferAnswered, ReofferRefused
+from sipagent.sip.outputs import OfferDue, ReofferAnswered, ReofferRefused
 from sipagent.sip.parameters import Parameters, quote
 from sipagent.sip.party import Party
 from sipagent.sip.reasons import reason_phrase
@@ -42,6 +42,8 @@ _OVER = {
     SessionState.ENDING,
     SessionState.ENDED,
 }
+_GONE = (408, 481)
+"""Responses, and silence, that end the dialog of the request (section 12.2.1.2)."""
 _ANSWERED = {
     SessionState.ACCEPTED,
     SessionState.LEAVING,
@@ -104,8 +106,8 @@ class InviteSession:
         self._dialog: Dialog | None = None
         self._calling = Calling(self._party, request, flow, user=self, follow=follow) if self.outgoing else None
         self._answering = Answering(self._party)
-        self._changes = Modification(self._party, owns_call_id=self.outgoing, told=self._changed)
-        self._info = InfoQueue(self._party, self._lost)
+        self._changes = Modification(self._party, owns_call_id=self.outgoing, due=self._offer_due, told=self._changed)
+        self._info = InfoQueue(self._party, self._informed)
         self._in_dialog = InDialog(self, self._party, self._answering, self._changes, self._step)
         self._promise = b""
 
@@ -220,19 +222,29 @@ class InviteSession:
             self._answering.refuse(code, now)
             self._settle(now)
 
-    def reoffer(self, describe: Describe, now: float) -> None:
-        """Offer anew what `describe` returns, as soon as no other offer is in the air: hold, other codecs, addresses.
+    def renegotiate(self, now: float) -> None:
+        """Offer anew (hold, other codecs, another address), as soon as no other offer is in the air.
 
-        By re-INVITE, or by UPDATE while the call is not answered; ends in `ReofferAnswered` or `ReofferRefused`.
+        `OfferDue` tells when, for `reoffer` to follow; that ends in `ReofferAnswered` or `ReofferRefused`.
         """
         if self.state not in _OVER:
-            self._changes.offer(describe, now)
+            self._changes.want_offer(now)
+            self._settle(now)
+
+    def reoffer(self, describe: Describe, now: float) -> None:
+        """Send what `describe` returns, by re-INVITE, or by UPDATE while the call is not answered.
+
+        If another offer has come meanwhile, it is not asked, and `OfferDue` comes again.
+        """
+        if (air := self._air) is not None:
+            self._changes.offer(describe, air, now)
             self._settle(now)
 
     def press(self, key: str, now: float, *, duration_ms: int = 160) -> None:
-        """Press a key by INFO, after those before it have been confirmed."""
-        if self._dialog is not None and self.state not in _OVER:
-            self._info.send(self._dialog, RELAY, relay_body(Press(key, duration_ms)), now)
+        """Press a key by INFO once the call stands, and those before it are confirmed."""
+        if self.state not in _OVER:
+            self._info.add(RELAY, relay_body(Press(key, duration_ms)))
+            self._settle(now)
 
     # ---- for usages that share the dialog
 
@@ -367,11 +379,14 @@ class InviteSession:
 
     # ---- what became of our other requests
 
+    def _offer_due(self) -> None:
+        self._layer.emit(OfferDue(session=self))
+
     def _changed(self, ending: Ending, now: float) -> None:
         """A re-INVITE or UPDATE of ours is through."""
         if self.state in _OVER:
             return
-        if ending.code in (408, 481):
+        if ending.code in _GONE:
             self._lost(ending.code, now)
         elif ending.answer is not None:
             self._layer.emit(ReofferAnswered(session=self, answer=ending.answer))
@@ -379,6 +394,12 @@ class InviteSession:
             self._party.timer.failed(now)
         elif ending.code >= 300:
             self._layer.emit(ReofferRefused(session=self, code=ending.code, reason=ending.reason))
+        self._settle(now)
+
+    def _informed(self, code: int, now: float) -> None:
+        """An INFO of ours is through."""
+        if code in _GONE:
+            self._lost(code, now)
         self._settle(now)
 
     def _lost(self, code: int, now: float) -> None:
@@ -407,7 +428,7 @@ class InviteSession:
         if due is Due.EXPIRED:
             self._step(SessionInput.EXPIRED, _broken("the session was not refreshed in time", 408), now)
         elif due is Due.REFRESH:
-            self._changes.refresh(now)
+            self._changes.want_refresh(now)
         self._changes.handle_timer(now)
         self._settle(now)
 
@@ -438,13 +459,20 @@ class InviteSession:
 
     def _settle(self, now: float) -> None:
         """After whatever has happened: what of ours has waited for its moment may leave, and the time is kept."""
-        early = self._calling.latest if self._calling is not None else None
-        dialog = self._dialog or early
-        if dialog is not None and self.state not in _OVER:
-            confirmed = self.state is SessionState.ESTABLISHED
-            free = self._answering.invite is None and self._answering.acceptance is None
-            self._changes.proceed(dialog, now, confirmed=confirmed, invite_is_free=free)
+        if (air := self._air) is not None:
+            self._changes.proceed(air, now)
+            if air.is_confirmed and not self._changes.is_busy:
+                self._info.proceed(air.dialog, now)
         self._layer.schedule.update(self)
+
+    @property
+    def _air(self) -> Air | None:
+        dialog = self._dialog or (self._calling.latest if self._calling is not None else None)
+        if dialog is None or self.state in _OVER:
+            return None
+        confirmed = self.state is SessionState.ESTABLISHED
+        free = self._answering.invite is None and self._answering.acceptance is None
+        return Air(dialog=dialog, is_confirmed=confirmed, invite_is_free=free, info_is_free=not self._info.is_busy)
 
     def _release(self, now: float) -> None:
         """Nothing that was asked, or that we wanted, outlives the session (section 15.1.2)."""

@@ -26,6 +26,7 @@ UNIT = 0.01
 class ChangeState(Enum):
     IDLE = "idle"
     WANTED = "wanted"
+    DUE = "due"
     SENT = "sent"
     WAITING = "waiting"
     WITHDRAWN = "withdrawn"
@@ -33,7 +34,10 @@ class ChangeState(Enum):
 
 class ChangeInput(Enum):
     ASK = "a change is asked for"
-    CLEAR = "nothing else is in the air"
+    MAY_OFFER = "nothing else is in the air"
+    MAY_REFRESH = "a mere refresh may leave"
+    OFFER = "the driver has its offer ready"
+    BLOCKED = "something else is in the air again"
     SUCCESS = "2xx"
     COLLISION = "491, or 500 with Retry-After"
     FAILURE = "3xx-6xx, or no answer"
@@ -43,6 +47,7 @@ class ChangeInput(Enum):
 
 
 class ChangeAction(Enum):
+    REPORT_DUE = "OfferDue"
     SEND = "send re-INVITE or UPDATE"
     WANT_AGAIN = "want it again after a while"
     CANCEL = "send CANCEL"
@@ -57,8 +62,13 @@ _S, _I, _A = ChangeState, ChangeInput, ChangeAction
 
 CHANGE: Mapping[tuple[ChangeState, ChangeInput], tuple[ChangeState, tuple[ChangeAction, ...]]] = {
     (_S.IDLE, _I.ASK): (_S.WANTED, ()),
-    (_S.WANTED, _I.CLEAR): (_S.SENT, (_A.SEND,)),
+    (_S.WANTED, _I.MAY_REFRESH): (_S.SENT, (_A.SEND,)),
+    # The driver writes its offer when it has heard all that was told before: so it is asked for it in turn.
+    (_S.WANTED, _I.MAY_OFFER): (_S.DUE, (_A.REPORT_DUE,)),
     (_S.WANTED, _I.CLOSE): (_S.IDLE, (_A.WITHDRAW,)),
+    (_S.DUE, _I.OFFER): (_S.SENT, (_A.SEND,)),
+    (_S.DUE, _I.BLOCKED): (_S.WANTED, ()),
+    (_S.DUE, _I.CLOSE): (_S.IDLE, (_A.WITHDRAW,)),
     (_S.SENT, _I.SUCCESS): (_S.IDLE, (_A.REPORT_SUCCESS,)),
     (_S.SENT, _I.COLLISION): (_S.WAITING, (_A.WANT_AGAIN,)),
     (_S.SENT, _I.FAILURE): (_S.IDLE, (_A.REPORT_FAILURE,)),
@@ -91,11 +101,24 @@ class Ending:
     answer: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Air:
+    """What a change depends on: the dialog, whether an INVITE of the far end is under way in it, or an INFO of ours.
+
+    Two requests of ours at once might overtake each other, and the late one be taken for a mistake (section 12.2.2).
+    """
+
+    dialog: Dialog
+    is_confirmed: bool
+    invite_is_free: bool
+    info_is_free: bool
+
+
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Change:
-    """One request of ours. Without `describe` it is a refresh; `ack` is that of its 2xx, if it was a re-INVITE."""
+    """One request of ours; `ack` is that of its 2xx, if it was a re-INVITE."""
 
-    describe: Describe | None
+    is_refresh: bool
     is_confirmed: bool
     request: DialogRequest | None = None
     ack: tuple[Request, Flow] | None = None
@@ -108,47 +131,64 @@ class _Change:
 class Modification:
     """One change at a time, in the order and with the pauses that keep both sides from talking at once.
 
-    `told` learns how each ended. `owns_call_id`: we called, and so wait longer after a collision than who was called.
+    `told` learns how each ended, `due` when the driver is to write its offer. `owns_call_id`: we called, and so wait
+    longer after a collision than who was called.
     """
 
-    def __init__(self, party: Party, *, owns_call_id: bool, told: Callable[[Ending, float], None]) -> None:
+    def __init__(
+        self, party: Party, *, owns_call_id: bool, due: Callable[[], None], told: Callable[[Ending, float], None]
+    ) -> None:
         self._party = party
         self._owns_call_id = owns_call_id
+        self._due = due
         self._told = told
         self._state = ChangeState.IDLE
-        self._describe: Describe | None = None
-        self._refresh = False
+        self._wants_offer = False
+        self._wants_refresh = False
         self._attempts = 0
         self._change: _Change | None = None
         self._deadline: float | None = None
 
     # ---- what is wanted
 
-    def offer(self, describe: Describe, now: float) -> None:
-        """Offer what `describe` returns when the moment has come; it replaces an offer that has not left yet."""
-        self._describe = describe
+    def want_offer(self, now: float) -> None:
+        """The driver wants to make an offer; while one is in the air, after it."""
+        self._wants_offer = True
         self._attempts = 0
         self._step(ChangeInput.ASK, now)
 
-    def refresh(self, now: float) -> None:
-        """Refresh the session, by UPDATE if the far end takes it."""
-        self._refresh = True
+    def want_refresh(self, now: float) -> None:
+        """The session timer wants a refresh, by UPDATE if the far end takes it."""
+        self._wants_refresh = True
         self._step(ChangeInput.ASK, now)
 
-    def proceed(self, dialog: Dialog, now: float, *, confirmed: bool, invite_is_free: bool) -> None:
-        """Send what is wanted if it may leave now: by re-INVITE once the dialog is `confirmed`, by UPDATE before."""
-        if self._state is not ChangeState.WANTED:
+    def proceed(self, air: Air, now: float) -> None:
+        """Go on with what is wanted, if the moment has come."""
+        if self._state is not ChangeState.WANTED or not air.info_is_free:
             return
-        by_update = dialog.allows("UPDATE") and not (confirmed and self._describe)
-        if by_update and self._describe is None:
-            may_leave = confirmed
-        elif by_update:
-            may_leave = self._party.negotiation.is_settled and self._party.negotiation.is_quiet
+        if self._wants_offer and self._may_offer(air):
+            self._step(ChangeInput.MAY_OFFER, now)
+        elif self._wants_refresh and not self._wants_offer and self._may_refresh(air):
+            method = "UPDATE" if air.dialog.allows("UPDATE") else "INVITE"
+            body = b"" if method == "UPDATE" else self._party.description
+            self._change = self._write(air, method, body, is_refresh=True)
+            self._step(ChangeInput.MAY_REFRESH, now)
+
+    def offer(self, describe: Describe, air: Air, now: float) -> None:
+        """Send the offer that was due: by re-INVITE in a confirmed dialog, by UPDATE in an early one."""
+        if self._state is not ChangeState.DUE:
+            return
+        if self._may_offer(air):
+            self._wants_offer = False
+            self._change = self._write(air, "INVITE" if air.is_confirmed else "UPDATE", describe(), is_refresh=False)
+            self._step(ChangeInput.OFFER, now)
         else:
-            may_leave = confirmed and invite_is_free and self._party.negotiation.is_quiet
-        if may_leave:
-            self._change = self._write(dialog, "UPDATE" if by_update else "INVITE", confirmed=confirmed)
-            self._step(ChangeInput.CLEAR, now)
+            self._step(ChangeInput.BLOCKED, now)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request of ours has no final response yet."""
+        return self._change is not None
 
     @property
     def is_inviting(self) -> bool:
@@ -159,18 +199,27 @@ class Modification:
         """The session is over."""
         self._step(ChangeInput.CLOSE, now)
 
+    def _may_offer(self, air: Air) -> bool:
+        if not (self._party.negotiation.is_quiet and air.info_is_free):
+            return False
+        if air.is_confirmed:
+            return air.invite_is_free
+        return self._party.negotiation.is_settled and air.dialog.allows("UPDATE")
+
+    def _may_refresh(self, air: Air) -> bool:
+        return air.is_confirmed and (air.dialog.allows("UPDATE") or self._may_offer(air))
+
     # ---- the request
 
-    def _write(self, dialog: Dialog, method: str, *, confirmed: bool) -> _Change:
-        change = _Change(describe=self._describe, is_confirmed=confirmed)
-        # Once an offer has left, the whole session is refreshed by it.
-        self._describe, self._refresh = None, False
-        body = change.describe() if change.describe else b"" if method == "UPDATE" else self._party.description
+    def _write(self, air: Air, method: str, body: bytes, *, is_refresh: bool) -> _Change:
+        change = _Change(is_refresh=is_refresh, is_confirmed=air.is_confirmed)
+        self._wants_refresh = False  # an offer refreshes the session, too
         headers = (*self._party.presentation, *self._party.timer.renewal, *sdp_type(body))
         if body:
             self._party.description = body
             self._party.negotiation.take(Step.OFFER_SENT)
-        change.request = self._party.request(dialog, method, partial(self._heard, change), headers=headers, body=body)
+        heard = partial(self._heard, change)
+        change.request = self._party.request(air.dialog, method, heard, headers=headers, body=body)
         return change
 
     def _heard(self, change: _Change, code: int, response: Response | None, now: float) -> None:
@@ -252,14 +301,16 @@ class Modification:
             self._deadline = None
         for action in actions:
             self._act(action, now, change or self._change, code, response)
-        if self._state is ChangeState.IDLE and (self._describe or self._refresh):
+        if self._state is ChangeState.IDLE and (self._wants_offer or self._wants_refresh):
             self._state = CHANGE[ChangeState.IDLE, ChangeInput.ASK][0]
 
     def _act(
         self, action: ChangeAction, now: float, change: _Change | None, code: int, response: Response | None
     ) -> None:
         if action is ChangeAction.WITHDRAW:
-            self._describe, self._refresh = None, False
+            self._wants_offer = self._wants_refresh = False
+        elif action is ChangeAction.REPORT_DUE:
+            self._due()
         elif action is ChangeAction.LIMIT:
             self._deadline = now + PATIENCE
         elif change is None or change.request is None:
@@ -268,7 +319,8 @@ class Modification:
             self._deadline = now + 2 * PATIENCE if change.is_invite else None
             change.request.send(now)
         elif action is ChangeAction.WANT_AGAIN:
-            self._describe, self._refresh = self._describe or change.describe, change.describe is None
+            self._wants_offer = self._wants_offer or not change.is_refresh
+            self._wants_refresh = self._wants_refresh or change.is_refresh
         elif action is ChangeAction.CANCEL:
             if change.is_invite:
                 change.request.cancel(now)
@@ -279,4 +331,4 @@ class Modification:
         else:
             answer = response.content if action is ChangeAction.REPORT_SUCCESS and response is not None else None
             reason = response.reason if response is not None else reason_phrase(code)
-            self._told(Ending(code=code, reason=reason, is_refresh=change.describe is None, answer=answer), now)
+            self._told(Ending(code=code, reason=reason, is_refresh=change.is_refresh, answer=answer), now)

@@ -63,6 +63,13 @@ class ReAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferDue:
+    """The offer that `renegotiate` asked for can be made now: by `reoffer`."""
+
+    session: "InviteSession"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReofferAnswered:
     """The far end has accepted a further offer of ours (see `reoffer`), or refreshes the call. `answer` is its SDP."""
 
@@ -219,6 +226,7 @@ Output = (
     | Acknowledged
     | ReOffered
     | ReAnswered
+    | OfferDue
     | ReofferAnswered
     | ReofferRefused
     | KeyPressed
