@@ -13,8 +13,9 @@ from tests.interop.peers.asterisk import Asterisk
 from tests.interop.peers.baresip import Baresip, Phone
 from tests.interop.peers.namespace import enter_private_network
 from tests.interop.peers.sipagent import Sipagent
+from tests.interop.peers.sloppy_caller import PYVOIP
 
-_PROGRAMS = ("asterisk", "baresip", "sipp", "sox", "flite", "dumpcap", "ip", "openssl")
+_PROGRAMS = ("asterisk", "kamailio", "baresip", "sipp", "sox", "flite", "dumpcap", "ip", "openssl")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def private_network() -> None:
     """Without the peers or the right to a namespace these tests are skipped; in CI they fail."""
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    missing += [] if PYVOIP.is_dir() else ["pyVoIP"]
     refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
     if missing:
         refuse(f"not installed: {', '.join(missing)} (tests/interop/peers/install.sh)")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the real peers on Debian 12, as root: Asterisk 16 (bookworm has none, so bullseye's), baresip, sipp, and what measures them.
+# Installs the real peers on Debian 12, as root: Asterisk 16 (bookworm has none, so bullseye's), Kamailio, baresip, sipp,
+# pyVoIP in a directory of its own, and what measures them.
 # No daemon is started, and the machine's own package sources stay as they are.
 set -euo pipefail
 
@@ -16,9 +17,9 @@ apt_get() { apt-get -qq -o DPkg::Lock::Timeout=300 -o APT::Sandbox::User=root "$
 
 present() { command -v "$1" > /dev/null; }
 
-if ! { present baresip && present sipp && present sox && present dumpcap && present ip && present flite && present openssl; }; then
+if ! { present baresip && present sipp && present sox && present dumpcap && present ip && present flite && present openssl && present kamailio; }; then
   apt_get update
-  apt_get install -y --no-install-recommends baresip-core sip-tester sox tshark iproute2 flite openssl
+  apt_get install -y --no-install-recommends kamailio baresip-core sip-tester sox tshark iproute2 flite openssl
 fi
 
 # bookworm has every library that bullseye's Asterisk needs but two. A private apt configuration pins bullseye low, so that
@@ -35,5 +36,13 @@ if ! present asterisk; then
   apt_get "${private[@]}" install -y --no-install-recommends asterisk asterisk-opus asterisk-core-sounds-en-wav
 fi
 
+# Never in the environment of sipagent: it is a caller in a process of its own, and its licence is not ours.
+peers=$(cd "$(dirname "$0")" && pwd)
+python=$peers/../../../.venv/bin/python
+if [ ! -d "$peers/.pyvoip" ]; then
+  "$python" -m pip install --quiet --root-user-action=ignore --no-deps --target "$peers/.pyvoip" pyVoIP==1.6.8
+fi
+
 asterisk -V
+kamailio -v | head -n 1
 dpkg-query -W -f '${Package} ${Version}\n' baresip-core sip-tester tshark flite

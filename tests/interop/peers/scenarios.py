@@ -27,6 +27,12 @@ def talk(media: Path, seconds: float, *, authenticated: bool = False) -> str:
     return _scenario(call + _play(media) + _pause(seconds) + _bye(last + 1))
 
 
+def set_up() -> str:
+    """Calls, and hangs up as soon as it is answered."""
+    last, call = _established(False)
+    return _scenario(call + _bye(last + 1))
+
+
 def delayed_offer(media: Path, seconds: float) -> str:
     """INVITE without SDP: the offer is in the 200, the answer in the ACK (RFC 3261 section 13.2.1)."""
     call = _request("INVITE", 1, to_tag=False) + _provisional() + _expect(200, has=r"\nm=audio [1-9]", route=True)

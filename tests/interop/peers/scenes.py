@@ -28,6 +28,13 @@ async def hold(incoming: InboundCall) -> None:
     await call.disconnected()
 
 
+async def hang_up(incoming: InboundCall) -> None:
+    """Talk for a second, and end the call."""
+    call = await _answered(incoming)
+    await asyncio.sleep(UNTIL_TALKING)
+    call.hang_up()
+
+
 async def ring(incoming: InboundCall) -> None:
     """Ring, and never answer."""
     incoming.ring()

@@ -111,6 +111,12 @@ class Sipagent:
         return self._dir / "calls"
 
     @property
+    def processor_time(self) -> float:
+        """Seconds that all its threads have computed so far, in user space and in the kernel."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def log(self) -> str:
         """What it said on stderr."""
         return self._log.read_text(errors="replace")

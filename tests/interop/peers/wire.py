@@ -8,6 +8,7 @@ import re
 import signal
 import struct
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from types import TracebackType
 from typing import IO, Self
 
 _UDP, _TCP = 17, 6
+_FLUSHED = 0.4
+"""Seconds in which dumpcap has read the last packet out of the kernel: told to end, it forgets the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Wire:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        time.sleep(_FLUSHED)
         self._process.send_signal(signal.SIGINT)
         self._process.communicate(timeout=10)
         self.packets = list(_read(self._path))
