@@ -6,6 +6,7 @@ without it end it. So 40 ms of a key are always one press, 23 ms never are (Q.24
 and speech, whose power lies in many harmonics, is not taken for keys.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ _RIVAL = 0.2
 """What another tone of the group may have of the power of the loudest."""
 _HARMONIC = 0.15
 """What twice a frequency may have of the louder tone's power: speech has harmonics, keys have none."""
+_SUBHARMONIC = 0.1
 
 _FREQUENCIES = sorted({frequency for pair in DTMF.values() for frequency in pair})
 _DIGITS = {(_FREQUENCIES.index(low), _FREQUENCIES.index(high) - 4): digit for digit, (low, high) in DTMF.items()}
@@ -103,14 +105,18 @@ def _digit_in(window: NDArray[np.float64]) -> str | None:
     if np.sum(powers[:4] > _RIVAL * lower) > 1 or np.sum(powers[4:] > _RIVAL * higher) > 1:
         return None
     harmonics = _powers(window, _HARMONICS)
-    # Beside the higher tone (2, 6 and C) the harmonic of the lower one cannot be told from it.
+    # In 2, 6 and C the harmonic of the lower tone lies beside the higher one: whichever is stronger is there.
     told_apart = abs(2 * _FREQUENCIES[low] - _FREQUENCIES[4 + high]) > _RESOLUTION
-    if max(harmonics[low] * told_apart, harmonics[4 + high]) > _HARMONIC * max(lower, higher):
+    allowed = _HARMONIC * max(lower, higher)
+    if harmonics[4 + high] > allowed or harmonics[low] > (allowed if told_apart else higher):
+        return None
+    # A voice in which the lower tone is the second harmonic has a first one.
+    if _powers(window, _HALVES)[low] > _SUBHARMONIC * max(lower, higher):
         return None
     return _DIGITS[low, high]
 
 
-def _sums(frequencies: list[int]) -> NDArray[np.float64]:
+def _sums(frequencies: Sequence[float]) -> NDArray[np.float64]:
     """Cosines and sines of each frequency, scaled so that the squares of a tone's two sums add up to its power."""
     phase = 2 * np.pi * np.outer(frequencies, np.arange(_WINDOW)) / g711.RATE
     return np.asarray(np.concatenate((np.cos(phase), np.sin(phase))) * np.sqrt(2) / _WINDOW)
@@ -122,4 +128,5 @@ def _powers(window: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[n
 
 
 _TONES = _sums(_FREQUENCIES)
-_HARMONICS = _sums([2 * frequency for frequency in _FREQUENCIES])
+_HARMONICS = _sums([2.0 * frequency for frequency in _FREQUENCIES])
+_HALVES = _sums([0.5 * frequency for frequency in _FREQUENCIES])
