@@ -9,6 +9,7 @@ import itertools
 import sys
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -36,7 +37,7 @@ async def serve_until_parent_leaves(handler: Handler, door: Door, options: argpa
     `door` sees the HTTP request before the upgrade and may answer it instead.
     """
     standing, numbers = parse(options.fault), itertools.count(1)
-    plans: dict[ServerConnection, Plan] = {}
+    plans: WeakKeyDictionary[ServerConnection, Plan] = WeakKeyDictionary()  # the refused ones are never handled
 
     async def enter(connection: ServerConnection, request: Request) -> Response | None:
         plan = plans[connection] = plan_of(request.path, standing, next(numbers))

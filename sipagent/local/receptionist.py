@@ -45,8 +45,8 @@ class Script:
     def load(cls, text: str | None = None) -> "Script":
         """Read a script; without `text` the one that ships with us. Raises ValueError for a key no intent has."""
         data = tomllib.loads(text if text is not None else _shipped())
-        intents = data.pop("intent")
         try:
+            intents = data.pop("intent")
             return cls(
                 **{**data, "not_understood": tuple(data["not_understood"])},
                 intents=tuple(Intent(**{**intent, "phrases": tuple(intent["phrases"])}) for intent in intents),

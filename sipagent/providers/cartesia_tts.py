@@ -18,7 +18,7 @@ from sipagent.audio import g711
 from sipagent.errors import LocalProtocolError, ProviderError
 from sipagent.events import ProviderClosed, ProviderEvent, ProviderFailed
 from sipagent.providers.cartesia_context import Context
-from sipagent.providers.connection import Connection, websocket_url
+from sipagent.providers.connection import Connection, Leaving, Readiness, websocket_url
 from sipagent.providers.media_stream import MediaStream
 from sipagent.providers.refusals import explain, missing_key
 
@@ -57,8 +57,8 @@ class CartesiaTTS:
         """Why it cannot be used; None while it can, or is still being opened."""
         self._surroundings: Surroundings | None = None
         self._connection: Connection | None = None
-        self._ready: asyncio.Future[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._readiness = Readiness(type(self).__name__)
+        self._leaving = Leaving()
         self._unsent: list[tuple[str, str]] = []
         self._contexts: dict[str, Context] = {}
         self._used: dict[str, Utterance] = {}
@@ -79,9 +79,7 @@ class CartesiaTTS:
 
     async def ready(self) -> None:
         """Return once the socket stands. Raises ProviderError when it was refused."""
-        if self._ready is None:
-            raise LocalProtocolError("CartesiaTTS is used outside its `async with`")
-        await asyncio.shield(self._ready)
+        await self._readiness.wait()
 
     # ---- what is said
 
@@ -159,8 +157,7 @@ class CartesiaTTS:
         self._leave_socket()
         for utterance in tuple(self._unfinished.values()):
             utterance.abandon()
-        if self._closing:
-            await asyncio.wait(self._closing)
+        await self._leaving.over()
 
     # ---- the socket
 
@@ -168,9 +165,7 @@ class CartesiaTTS:
         here = self._here
         options = here.options(self.name)
         self.failure = None
-        if self._ready is None or self._ready.done():
-            self._ready = asyncio.get_running_loop().create_future()
-            self._ready.add_done_callback(_look_at)
+        self._readiness.begin()
         if not self._key:
             self._refused(missing_key(self.name))
             return
@@ -201,8 +196,7 @@ class CartesiaTTS:
         self._unsent.clear()
         for context in self._contexts.values():
             self._expect_audio(context)
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
+        self._readiness.stand()
 
     def _ended(self, how: Close | ProviderError) -> None:
         """The socket is gone. Without anything being said that is no matter: the next `say` opens another."""
@@ -218,17 +212,14 @@ class CartesiaTTS:
 
     def _refused(self, error: ProviderError) -> None:
         self.failure = error
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(error)
+        self._readiness.fail(error)
         self._fail_all(str(error).removeprefix(f"{self.name}: "), error.status)
 
     def _leave_socket(self) -> None:
         """Let the socket close in the background; the next request opens another."""
         self._unsent.clear()
         if self._connection is not None:
-            task = asyncio.create_task(self._connection.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._leaving.leave(self._connection)
             self._connection = None
 
     # ---- requests
@@ -394,9 +385,3 @@ def _ended(utterance: Utterance) -> Utterance:
     if utterance.state is SpeechState.INTERRUPTED or utterance.failure:
         return utterance
     raise ValueError(f"the utterance {utterance.context_id!r} has ended")
-
-
-def _look_at(ready: "asyncio.Future[None]") -> None:
-    """Whoever awaits `ready` gets the exception; that nobody does is no fault."""
-    if not ready.cancelled():
-        ready.exception()

@@ -1,4 +1,7 @@
-"""One socket of a provider, from the attempt to open it to its end; frames are handled as they come, in one task."""
+"""One socket of a provider, from the attempt to open it to its end; frames are handled as they come, in one task.
+
+Beside it, what every unit keeps about its sockets: whether the present one can be used, and those it has left.
+"""
 
 import asyncio
 import json
@@ -7,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sipagent.agent.interfaces import Close, FrameSocket
-from sipagent.errors import ProviderError
+from sipagent.errors import LocalProtocolError, ProviderError
 
 log = logging.getLogger("sipagent.providers")
 
@@ -86,6 +89,63 @@ class Connection:
         if not self._closed:
             self._closed = True
             self._ended(how)
+
+
+class Readiness:
+    """Whether a unit's socket can be used: for any number of waiters, through one attempt after the other.
+
+    `unit` is the name of its class, for who forgets `async with`.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._future: asyncio.Future[None] | None = None
+
+    def begin(self) -> None:
+        """An attempt begins: whoever waits, for the last one too, waits for this one."""
+        if self._future is None or self._future.done():
+            self._future = asyncio.get_running_loop().create_future()
+            self._future.add_done_callback(_look_at)
+
+    def stand(self) -> None:
+        """The socket can be used."""
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    def fail(self, error: ProviderError) -> None:
+        """The attempt has failed."""
+        if self._future is not None and not self._future.done():
+            self._future.set_exception(error)
+
+    async def wait(self) -> None:
+        """Return once the socket can be used. Raises the ProviderError of an attempt that failed."""
+        if self._future is None:
+            raise LocalProtocolError(f"{self._unit} is used outside its `async with`")
+        await asyncio.shield(self._future)
+
+
+class Leaving:
+    """Connections that close in the background: nothing more is heard of them."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def leave(self, connection: Connection) -> None:
+        """Let it close."""
+        task = asyncio.create_task(connection.close())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def over(self) -> None:
+        """Return when all are closed."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _look_at(future: "asyncio.Future[None]") -> None:
+    """Whoever waits gets the exception; that nobody does is no fault."""
+    if not future.cancelled():
+        future.exception()
 
 
 def websocket_url(base: str, path: str) -> str:

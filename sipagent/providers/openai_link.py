@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from sipagent.agent.interfaces import Close, FrameSocket
 from sipagent.errors import ProviderError
-from sipagent.providers.connection import Connection
+from sipagent.providers.connection import Connection, Leaving, Readiness
 from sipagent.providers.openai_session import Keys, format_of, merge
 from sipagent.providers.openai_uplink import Uplink, append_frame
 
@@ -50,14 +50,12 @@ class RealtimeLink:
         self._waiting: list[str] = []
         self._uplink = Uplink()
         self._probe: asyncio.TimerHandle | None = None
-        self._ready: asyncio.Future[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._readiness = Readiness("OpenAIRealtime")
+        self._leaving = Leaving()
 
     def begin(self) -> None:
         """A session is about to be opened: `ready` is about that one from now on, whoever waited for the last too."""
-        if self._ready is None or self._ready.done():
-            self._ready = asyncio.get_running_loop().create_future()
-            self._ready.add_done_callback(_look_at)
+        self._readiness.begin()
 
     def open(self, socket: FrameSocket, url: str, headers: Mapping[str, str]) -> None:
         """Open the session on a new socket, in the background."""
@@ -67,30 +65,25 @@ class RealtimeLink:
 
     async def ready(self) -> None:
         """Return once the session is set up. Raises the ProviderError given to `fail` otherwise."""
-        assert self._ready is not None
-        await asyncio.shield(self._ready)
+        await self._readiness.wait()
 
     def fail(self, error: ProviderError) -> None:
         """The session cannot be used."""
         self.leave()
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(error)
+        self._readiness.fail(error)
 
     def leave(self) -> None:
         """Let the socket close in the background; nothing more is heard of it."""
         self._is_set_up = False
         self._stop_probe()
         if self._connection is not None:
-            task = asyncio.create_task(self._connection.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._leaving.leave(self._connection)
             self._connection = None
 
     async def close(self) -> None:
         """Close the socket, and wait for the end of all that were left."""
         self.leave()
-        if self._closing:
-            await asyncio.wait(self._closing)
+        await self._leaving.over()
 
     # ---- what goes out
 
@@ -181,17 +174,10 @@ class RealtimeLink:
             self._put(frame)
         for audio in self._uplink.kept:
             self._put(append_frame(audio))
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
+        self._readiness.stand()
 
     def _ended(self, how: Close | ProviderError) -> None:
         self._connection = None
         self._is_set_up = False
         self._stop_probe()
         self._reports.lost(how)
-
-
-def _look_at(ready: "asyncio.Future[None]") -> None:
-    """Whoever awaits `ready` gets the exception; that nobody does is no fault."""
-    if not ready.cancelled():
-        ready.exception()

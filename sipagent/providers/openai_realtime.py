@@ -135,8 +135,6 @@ class OpenAIRealtime:
 
     async def ready(self) -> None:
         """Return once the session is configured. Raises ProviderError when it was refused."""
-        if self._surroundings is None:
-            raise LocalProtocolError("OpenAIRealtime is used outside its `async with`")
         await self._link.ready()
 
     # ---- what a scenario asks for
