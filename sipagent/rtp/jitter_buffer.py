@@ -14,9 +14,10 @@ from bisect import insort
 from collections import deque
 from dataclasses import dataclass
 from math import ceil
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from sipagent.rtp.delay import MAXIMUM, DelayEstimate
+from sipagent.rtp.steering import Course, Sound, Steering
 
 CLOCK_RATE = 8000
 FRAME = 160
@@ -33,19 +34,6 @@ _LONGEST_STRIDE = 3
 """Frames by which one late packet lengthens the delay."""
 _JUMP_IN_TIME = CLOCK_RATE
 _JUMP_IN_SEQUENCE = 3000
-_EXCESS = 0.010
-"""Seconds of delay above the target that nobody minds."""
-_SHORTAGE = 0.010
-"""Seconds by which the delay may fall short of what the jitter needs."""
-_PERIODS = range(40, 121)
-"""Samples by which a frame of speech may move: one period of its pitch (66 to 200 Hz)."""
-_PATIENCE = 50
-"""Frames (1 s) that we wait for silence before speech is spliced where it is alike."""
-_ALIKE = 0.8
-_LONGEST_PATIENCE = 250
-"""Frames (5 s) after which it is spliced where it is most alike, however little that is."""
-_BETWEEN = 5
-"""Frames between two splices in speech."""
 _TOLERANCE = 0.001
 """Seconds by which a tick may come early."""
 
@@ -62,27 +50,6 @@ class Lost:
 
 
 LOST = Lost()
-
-
-class Spliced(Protocol):
-    """A frame whose end is `shift` samples from where it would be; `likeness` (to 1) of what was joined for it."""
-
-    @property
-    def frame(self) -> bytes: ...
-    @property
-    def shift(self) -> int: ...
-    @property
-    def likeness(self) -> float: ...
-
-
-class Sound(Protocol):
-    """What the buffer must know of the sound in it (`audio.splice.Splicer`, by shape)."""
-
-    def is_quiet(self, payload: bytes) -> bool:
-        """Tell whether some of this can be left out without being missed."""
-
-    def splice(self, audio: bytes, at: int, shifts: range) -> Spliced:
-        """Make the 20 ms that begin at `at`, and go over to a place that is one of `shifts` away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +103,7 @@ class JitterBuffer:
         self._resting = -1
         self._last_frame = b""
         self._delay_now = 0.0
-        self._off_target = 0
+        self._steering = Steering()
         self._late = self._duplicates = self._dropped = self._concealed = self._cut = self._stretched = 0
 
     def add(self, extended_sequence: int, timestamp: int, payload: bytes, arrival: float, marker: bool = False) -> None:
@@ -263,7 +230,8 @@ class JitterBuffer:
         self._playing = True
         self._position = first.start
         self._next_sequence = first.sequence
-        self._waited = self._waits_owed = self._off_target = 0
+        self._waited = self._waits_owed = 0
+        self._steering.begin()
         return True
 
     def _pause(self) -> None:
@@ -327,31 +295,23 @@ class JitterBuffer:
 
     def _splice(self) -> bytes | None:
         """Play a frame that brings the delay nearer to its target; None while it is right, or no place is good."""
-        direction = self._direction()
-        if self._sound is None or not direction:
-            self._off_target = 0
+        if self._sound is None:
             return None
-        self._off_target += 1
-        frame = self._read(self._position, self._position + FRAME)
+        # A frame that does not begin with a packet waits for the next one too.
+        ahead = self._into_packet()
+        direction = self._steering.direction(self._delay_now - ahead / CLOCK_RATE, self._delay.target)
+        frame = self._read(self._position, self._position + FRAME) if direction else None
         if frame is None:
             return None
         if self._sound.is_quiet(frame):
-            return self._try(range(shift := self._to_boundary(direction), shift + 1), 0.0)
-        if self._off_target <= _PATIENCE:
-            return None
-        shifts = _PERIODS if direction > 0 else range(-_PERIODS[-1], -_PERIODS[0] + 1)
-        spliced = self._try(shifts, _ALIKE if self._off_target <= _LONGEST_PATIENCE else 0.0)
+            # In silence any shift will do: the one after which frames begin with packets again.
+            shift = (ahead or FRAME) if direction > 0 else ahead - FRAME
+            return self._follow(self._sound, Course(range(shift, shift + 1), 0.0))
+        course = self._steering.in_speech(direction)
+        spliced = self._follow(self._sound, course) if course is not None else None
         if spliced is not None:
-            self._off_target = _PATIENCE - _BETWEEN
+            self._steering.moved()
         return spliced
-
-    def _direction(self) -> int:
-        """1 if there is more delay than needed, -1 if too little."""
-        # A frame that does not begin with a packet waits for the next one too.
-        ready = self._delay_now - self._into_packet() / CLOCK_RATE
-        if ready > self._delay.target + _EXCESS:
-            return 1
-        return -1 if ready < self._delay.target - _FRAME_TIME - _SHORTAGE else 0
 
     def _into_packet(self) -> int:
         """Samples of the next frame that come before the packet that ends it; 0 if it is all in one."""
@@ -360,19 +320,15 @@ class JitterBuffer:
         ahead = (self._newest.start - self._position) % (self._newest.end - self._newest.start)
         return ahead if ahead < FRAME else 0
 
-    def _to_boundary(self, direction: int) -> int:
-        """The shift, of a frame at most, after which frames begin with packets again."""
-        ahead = self._into_packet()
-        return ahead or FRAME if direction > 0 else ahead - FRAME
-
-    def _try(self, shifts: range, least: float) -> bytes | None:
+    def _follow(self, sound: Sound, course: Course) -> bytes | None:
         """Splice the next frame if all the audio for it is there, and its seam is alike enough."""
-        before = self._last_frame if shifts[0] < 0 else b""
-        audio = self._read(self._position, self._position + FRAME + max(0, shifts[-1]))
-        if self._sound is None or audio is None or len(before) < -shifts[0]:
+        first, last = course.shifts[0], course.shifts[-1]
+        before = self._last_frame if first < 0 else b""
+        audio = self._read(self._position, self._position + FRAME + max(0, last))
+        if audio is None or len(before) < -first:
             return None
-        spliced = self._sound.splice(before + audio, len(before), shifts)
-        if spliced.likeness < least:
+        spliced = sound.splice(before + audio, len(before), course.shifts)
+        if spliced.likeness < course.least_likeness:
             return None
         self._move_to(self._position + FRAME + spliced.shift)
         self._cut += max(0, spliced.shift)
