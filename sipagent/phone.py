@@ -18,7 +18,7 @@ from typing import Self
 from sipagent.agent.agent import Agent
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import surroundings
-from sipagent.call import OutboundCall
+from sipagent.call import Call, OutboundCall
 from sipagent.config import Account, AgentSection, Configuration, Trunk
 from sipagent.errors import ConfigurationError
 from sipagent.events import CallerRefused, Event, Stamped
@@ -254,6 +254,15 @@ class Softphone:
             return line.identity, line.servers
         found = await self._world.resolve(target, None)
         return Identity(uri=session.local.uri.bare()), [self._endpoint.flow_to(one) for one in found]
+
+    async def converse(self, call: Call, agent: Agent | Scenario | None = None, *, account: str = "") -> None:
+        """Let `agent` have a call that we placed and that was taken, until it is over.
+
+        Without an `agent` it is that of the account's (or trunk's) section of sip.conf.
+        """
+        lines: dict[str, Account | Trunk] = {**self.configuration.accounts, **self.configuration.trunks}
+        name = lines[account].agent if account else ""
+        await self._switchboard.converse(call, self._scenario(agent, self.configuration.agents[name]))
 
     # ---- what SIP tells
 

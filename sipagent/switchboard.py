@@ -304,7 +304,7 @@ class Switchboard:
     async def converse(self, call: Call, scenario: Scenario) -> None:
         """Let `scenario` have a call that we placed and that was taken, until both are over."""
         line = next((active.line for active in self._calls.values() if active.call is call), None)
-        if line is not None:  # else it is over already
+        if line is not None and not call.is_over:
             context = contextvars.copy_context()
             context.run(surroundings.set, self.surroundings_of(call))
             performance = perform(scenario, InboundCall(call, line), call, self.clips.apology)

@@ -10,7 +10,7 @@ import pytest
 from sipagent import Account, InboundCall
 from sipagent.config import AgentSection, Configuration, General, Trunk
 from sipagent.config.values import Codec, Pipeline, UnknownCallers
-from sipagent.errors import CallFailed, ConfigurationError
+from sipagent.errors import CallFailed, ConfigurationError, LocalProtocolError
 from sipagent.events import Notice
 from sipagent.sip.digest import Credentials, authorization, challenges
 from sipagent.sip.flow import Transport
@@ -334,3 +334,65 @@ def test_a_caller_id_is_a_number_or_an_address(caller_id: str, name: str, uri: s
 def test_a_caller_id_that_is_neither_is_told() -> None:
     with pytest.raises(ConfigurationError, match=r"\[trunk t\] caller_id is a number"):
         identity_of(Trunk(name="t", host="sip:t.example.com", caller_id="my shop"))
+
+
+# ---- calling, and letting the agent talk
+
+
+def test_a_scenario_has_a_call_that_we_placed_as_it_has_one_that_rang() -> None:
+    heard: list[str] = []
+
+    async def sells(incoming: InboundCall) -> None:
+        incoming.ring()
+        call = await incoming.answer()
+        assert not incoming.is_ringing
+        with pytest.raises(LocalProtocolError):
+            incoming.reject()
+        heard.append(call.called)
+        await call.disconnected()
+
+    async def story(exchange: Exchange) -> None:
+        await asyncio.sleep(0.1)
+        outbound = exchange.phone.call("4711", account="carrier")
+        exchange.handset.answers(200, await exchange.handset.rings(), sdp())
+        call = await outbound.answered()
+        talking = asyncio.create_task(exchange.phone.converse(call, sells))
+        await asyncio.sleep(3)
+        assert not talking.done()
+        call.hang_up()
+        await talking
+        await exchange.phone.converse(call, sells)
+
+    told = Exchange(None, configuration=trunks(OUT)).tell(story)
+    assert heard == [f"sip:4711@{HANDSET}"]
+    assert len(told.handset.of("BYE")) == 1
+    assert told.handset.codes() == []
+
+
+def test_a_scenario_that_fails_on_a_call_that_we_placed_ends_it() -> None:
+    async def fails(incoming: InboundCall) -> None:
+        raise ValueError("nothing to say")
+
+    async def story(exchange: Exchange) -> None:
+        await asyncio.sleep(0.1)
+        outbound = exchange.phone.call("4711", account="carrier")
+        exchange.handset.answers(200, await exchange.handset.rings(), sdp())
+        await exchange.phone.converse(await outbound.answered(), fails)
+        await exchange.handset.is_hung_up_on()
+
+    Exchange(None, configuration=trunks(OUT)).tell(story)
+
+
+def test_the_agent_of_the_trunk_talks_where_none_is_given() -> None:
+    async def story(exchange: Exchange) -> None:
+        await asyncio.sleep(0.1)
+        outbound = exchange.phone.call("4711")
+        exchange.handset.answers(200, await exchange.handset.rings(), sdp())
+        call = await outbound.answered()
+        talking = asyncio.create_task(exchange.phone.converse(call, account="carrier"))
+        await asyncio.sleep(1)
+        assert not talking.done(), "an echo stays as long as the far end"
+        call.hang_up()
+        await talking
+
+    Exchange(None, configuration=trunks(replace(OUT, agent="sales"))).tell(story)

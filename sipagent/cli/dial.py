@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from sipagent.audio import wav
-from sipagent.call import KEYS
+from sipagent.call import KEYS, Call
 from sipagent.caller import CallPlan, converse
 from sipagent.cli.options import OK, Settings, common, output_file
-from sipagent.config import Configuration
+from sipagent.config import Account, Configuration, Trunk
+from sipagent.config.keys import PROVIDERS, require_keys
+from sipagent.config.limits import require_available
 from sipagent.errors import CallFailed, ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
 from sipagent.phone import Softphone
@@ -49,7 +51,7 @@ def keys(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="Play a file when the far end falls silent; may be given more than once.",
 )
 @click.option("--echo", is_flag=True, help="Say back what is heard.")
-@click.option("--agent", is_flag=True, hidden=True)
+@click.option("--agent", is_flag=True, help="Let the agent of sip.conf talk, in place of --play, --echo and --dtmf.")
 @click.option(
     "--record",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -78,14 +80,19 @@ def dial(
     duration: float,
 ) -> int:
     """Call TARGET: sip:6001@192.0.2.1:5060, or a number at the PBX of an account."""
-    if agent:
-        raise ConfigurationError("dial --agent is not built yet: this version's agent answers calls, and places none")
-    plan = CallPlan(lines=play, digits=dtmf, echo=echo, duration=duration)
-    return asyncio.run(_dial(settings, target, account, plan, record))
+    if agent and (play or echo or dtmf):
+        raise ConfigurationError("--agent talks by itself: leave --play, --echo and --dtmf out")
+    plan = None if agent else CallPlan(lines=play, digits=dtmf, echo=echo, duration=duration)
+    return asyncio.run(_dial(settings, target, account, plan, record, duration))
 
 
-async def _dial(settings: Settings, target: str, account: str, plan: CallPlan, record: Path | None) -> int:
+async def _dial(
+    settings: Settings, target: str, account: str, plan: CallPlan | None, record: Path | None, duration: float
+) -> int:
+    """Call, and carry out the plan, or without one let the agent talk."""
     configuration = _only(settings.configuration(), account, target)
+    if plan is None:
+        _require_agent(configuration)
     phone = Softphone(
         configuration=configuration,
         trace=settings.tap(),
@@ -103,8 +110,30 @@ async def _dial(settings: Settings, target: str, account: str, plan: CallPlan, r
             outbound = phone.call(target)
         else:
             outbound = await phone.call_directly(target)
-        await converse(await outbound.answered(), plan)
+        call = await outbound.answered()
+        if plan is not None:
+            await converse(call, plan)
+        else:
+            await _let_agent_talk(phone, call, duration)
     return OK
+
+
+async def _let_agent_talk(phone: Softphone, call: Call, duration: float) -> None:
+    """Give the call to the agent of the line that it was placed on, for so many seconds at most."""
+    lines = [*phone.configuration.accounts, *phone.configuration.trunks]
+    end = asyncio.get_running_loop().call_later(duration, call.hang_up)
+    try:
+        await phone.converse(call, account=lines[0] if lines else "")
+    finally:
+        end.cancel()
+
+
+def _require_agent(configuration: Configuration) -> None:
+    """Raise ConfigurationError if the agent cannot talk."""
+    require_available(configuration)
+    lines: list[Account | Trunk] = [*configuration.accounts.values(), *configuration.trunks.values()]
+    section = configuration.agents[lines[0].agent if lines else ""]
+    require_keys(configuration, PROVIDERS[section.pipeline])
 
 
 def _only(configuration: Configuration, account: str, target: str) -> Configuration:

@@ -73,6 +73,17 @@ def test_a_number_is_called_over_a_trunk_under_its_caller_id(sipagent: Command, 
     assert (invite.target.user, invite.from_.uri.user) == ("+4930123", "+15551234")
 
 
+def test_the_agent_has_the_call(sipagent: Command, sip_server: Start) -> None:
+    server = sip_server(take)
+    Path("sip.conf").write_text(
+        f"[trunk carrier]\nhost = sip:{server.address}\nagent = parrot\n[agent parrot]\npipeline = echo\n"
+    )
+    result = sipagent("dial", "1", "--from", "carrier", "--agent", "--duration", "0.3", *LOOPBACK)
+    assert result.exit_code == 0
+    assert "answered (pcmu)" in result.output
+    assert len(server.of("BYE")) == 1
+
+
 def test_an_account_that_is_refused_can_place_no_call(sipagent: Command, sip_server: Start) -> None:
     """3 is for `check`, `doctor` and `run`; here it is the call that failed."""
     account(sip_server(refuse).address)
@@ -111,7 +122,8 @@ def test_messages_are_traced_without_credentials(sipagent: Command, sip_server: 
         (["sip:6002@127.0.0.1", "--dtmf", "1x"], "x: the keys are"),
         (["sip:6002@127.0.0.1", "--play", "nowhere.wav"], "nowhere.wav"),
         (["sip:6002@127.0.0.1", "--record", "nowhere/call.wav"], "no file can be written in nowhere"),
-        (["sip:6002@127.0.0.1", "--agent"], "not built yet"),
+        (["sip:6002@127.0.0.1", "--agent"], "no API key"),
+        (["sip:6002@127.0.0.1", "--agent", "--echo"], "leave --play, --echo and --dtmf out"),
         ([], "Missing argument"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
