@@ -82,6 +82,7 @@ class Calling:
     def send(self, now: float, *, others: Sequence[Flow] = ()) -> None:
         """Send it over `flow`; if that fails, over one of the `others`."""
         if self.request.body:
+            self._party.description = self.request.body
             self._party.negotiation.take(Step.OFFER_SENT)
         self._party.layer.request(self.request, self.flow, self._user, now, others=others)
 

@@ -106,7 +106,13 @@ class InviteSession:
         self._dialog: Dialog | None = None
         self._calling = Calling(self._party, request, flow, user=self, follow=follow) if self.outgoing else None
         self._answering = Answering(self._party)
-        self._changes = Modification(self._party, owns_call_id=self.outgoing, due=self._offer_due, told=self._changed)
+        self._changes = Modification(
+            self._party,
+            owns_call_id=self.outgoing,
+            due=self._offer_due,
+            told=self._changed,
+            settle=self._settle,
+        )
         self._info = InfoQueue(self._party, self._informed)
         self._in_dialog = InDialog(self, self._party, self._answering, self._changes, self._step)
         self._promise = b""
@@ -394,7 +400,6 @@ class InviteSession:
             self._party.timer.failed(now)
         elif ending.code >= 300:
             self._layer.emit(ReofferRefused(session=self, code=ending.code, reason=ending.reason))
-        self._settle(now)
 
     def _informed(self, code: int, now: float) -> None:
         """An INFO of ours is through."""

@@ -131,17 +131,24 @@ class _Change:
 class Modification:
     """One change at a time, in the order and with the pauses that keep both sides from talking at once.
 
-    `told` learns how each ended, `due` when the driver is to write its offer. `owns_call_id`: we called, and so wait
-    longer after a collision than who was called.
+    `due` learns when the driver is to write its offer, `told` how each change ended; `settle` is called after every
+    final response. `owns_call_id`: we called, and so wait longer after a collision than who was called.
     """
 
     def __init__(
-        self, party: Party, *, owns_call_id: bool, due: Callable[[], None], told: Callable[[Ending, float], None]
+        self,
+        party: Party,
+        *,
+        owns_call_id: bool,
+        due: Callable[[], None],
+        told: Callable[[Ending, float], None],
+        settle: Callable[[float], None],
     ) -> None:
         self._party = party
         self._owns_call_id = owns_call_id
         self._due = due
         self._told = told
+        self._settle = settle
         self._state = ChangeState.IDLE
         self._wants_offer = False
         self._wants_refresh = False
@@ -234,6 +241,7 @@ class Modification:
             if response is not None and code < 300:
                 self._confirm(change, change.request, response, now)
             self._step(self._input(change, code, response, now), now, change, code, response)
+            self._settle(now)
 
     def _confirm(self, change: _Change, request: DialogRequest, response: Response, now: float) -> None:
         """A 2xx: the dialog goes on with what it says, and that of a re-INVITE is acknowledged."""
