@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipagent.audio import g711
 from sipagent.audio.splice import Splicer
@@ -48,3 +50,25 @@ def test_the_delay_of_a_stall_is_gone_ten_seconds_later_in_the_middle_of_speech(
     assert history[-1].delay <= 0.06
     assert history[-1].dropped == history[-1].late == 0
     assert np.abs(np.diff(heard)).max() <= 1.3 * np.abs(np.diff(speech.astype(int))).max()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 12), st.sampled_from([1, 80, 160, 161, 240, 480, 960]), st.floats(0, 0.3)),
+        max_size=80,
+    ),
+    st.sampled_from([g711.SILENCE["pcmu"], b"\x55", b"\x10\x90"]),
+)
+def test_whatever_packets_come_and_when_every_frame_is_whole_and_the_memory_bounded(
+    packets: list[tuple[int, int, float]], sound: bytes
+) -> None:
+    """The gaps between numbers, the lengths and the lags are anything."""
+    buffer = JitterBuffer(Splicer("pcmu"))
+    sequence = timestamp = 0
+    for tick, (gap, samples, lag) in enumerate(packets * 3):
+        sequence += gap
+        timestamp += gap * 160 + samples * (gap == 0)
+        buffer.add(sequence, timestamp, (sound * samples)[:samples], tick * TICK - lag)
+        popped = buffer.pop(tick * TICK)
+        assert not isinstance(popped, Frame) or len(popped.payload) == 160
+        assert buffer.statistics().depth <= 1.0
