@@ -17,7 +17,6 @@ _IPV4, _IPV6 = 0x0800, 0x86DD
 _VLAN_TAGS = frozenset({0x8100, 0x88A8, 0x9100})
 _EXTENSIONS = frozenset({0, 43, 60})
 """Hop-by-hop options, routing and destination options: each begins with (next header, length in 8 bytes less one)."""
-_FRAGMENT = 44
 
 _LINK_HEADERS = {
     0: (4, None),  # NULL: BSD loopback

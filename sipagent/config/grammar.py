@@ -59,7 +59,7 @@ class Problem:
 
 def parse(text: str, file: str) -> tuple[list[Section], list[Problem]]:
     """Return the sections of a configuration file and what does not follow the grammar. Never raises."""
-    reader = _Reader(file)
+    reader = _Reader()
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         reader.read(line, f"{file}:{number}")
     return reader.sections, reader.problems
@@ -68,7 +68,7 @@ def parse(text: str, file: str) -> tuple[list[Section], list[Problem]]:
 class _Reader:
     """Reads line by line. Blank lines are counted until it is known whether they are inside a continued value."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self) -> None:
         self.sections: list[Section] = []
         self.problems: list[Problem] = []
         self._blank_lines = 0

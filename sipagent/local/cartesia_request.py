@@ -23,7 +23,6 @@ STRUCTURED_ERRORS = "2026-03-01"
 """The API version from which on errors have title, message and code in fields of their own."""
 BARE_VOICES = "2026-08-14"
 """The API version from which on `voice` may be just an id."""
-LATEST = "2026-08-14"
 
 _MODEL = re.compile(r"sonic(-[0-9a-z.-]+)?")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -26,8 +26,6 @@ from sipagent.local.fields import (
 MAX_AGE = 3600
 """Seconds until a session expires."""
 
-VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
-
 Session = Mapping[str, Any]
 
 _SERVER_VAD: dict[str, Any] = {

@@ -170,7 +170,3 @@ def _pattern(phrase: str) -> re.Pattern[str]:
 
 def _shipped() -> str:
     return resources.files(__package__).joinpath("receptionist.toml").read_text("utf-8")
-
-
-GREETING = Script.load().greeting
-"""What an agent without a greeting of its own says first when the AI is local: that it is an offline demo."""

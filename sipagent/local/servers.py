@@ -5,16 +5,20 @@
         servers.cartesia_url    http://127.0.0.1:PORT        for CARTESIA_BASE_URL
 
 The children hold all speech engines; nothing of them is loaded into this process. They read our end of a pipe, and
-so end when we do, however we end.
+so end when we do, however we end. One that ends before is started again on its port: calls that it served have lost
+their provider, the next ones have not.
 """
 
 import asyncio
 import importlib.util
+import logging
 import sys
 from types import TracebackType
 from typing import Self
 
 from sipagent.errors import ConfigurationError, ProviderError
+
+log = logging.getLogger("sipagent.local")
 
 API_KEY = "local"
 """The local servers take any key; this one says what it is for."""
@@ -38,6 +42,7 @@ class LocalServers:
             if wanted
         }
         self._children: dict[str, _Child] = {}
+        self._keepers: list[asyncio.Task[None]] = []
 
     @property
     def openai_url(self) -> str:
@@ -48,11 +53,6 @@ class LocalServers:
     def cartesia_url(self) -> str:
         """Base URL of the local Cartesia, without a path; empty when it was not wanted."""
         return self._url("cartesia") if "cartesia" in self._children else ""
-
-    @property
-    def dead(self) -> tuple[str, ...]:
-        """Names of the servers that ended by themselves: `openai`, `cartesia`."""
-        return tuple(name for name, child in self._children.items() if child.has_ended)
 
     async def __aenter__(self) -> Self:
         _check_engines()
@@ -66,6 +66,7 @@ class LocalServers:
             if isinstance(failure, BaseException):
                 await self._stop()
                 raise failure
+        self._keepers = [asyncio.create_task(self._keep(name)) for name in self._children]
         return self
 
     async def __aexit__(
@@ -73,7 +74,22 @@ class LocalServers:
     ) -> None:
         await self._stop()
 
+    async def _keep(self, name: str) -> None:
+        """Start a server again whenever it has ended; once that fails, calls hear an apology."""
+        module, options = self._modules[name]
+        while True:
+            child = self._children[name]
+            log.error("the local %s server ended with %d and is started again", name, await child.ended())
+            try:
+                self._children[name] = await _Child.start(module, (*options, "--port", str(child.port)))
+            except ProviderError as error:
+                log.error("%s", error)
+                return
+
     async def _stop(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
         await asyncio.gather(*(child.stop() for child in self._children.values()))
 
     def _url(self, name: str) -> str:
@@ -87,9 +103,9 @@ class _Child:
         self._process = process
         self.port = port
 
-    @property
-    def has_ended(self) -> bool:
-        return self._process.returncode is not None
+    async def ended(self) -> int:
+        """Wait for its end; returns the exit status."""
+        return await self._process.wait()
 
     @classmethod
     async def start(cls, module: str, options: tuple[str, ...]) -> Self:

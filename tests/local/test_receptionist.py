@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from sipagent.local.receptionist import GREETING, Receptionist, Reply, Script
+from sipagent.local.receptionist import Receptionist, Reply, Script
 
 SCRIPT = Script.load()
 NOON = datetime(2026, 11, 20, 12, 5)
@@ -25,9 +25,9 @@ def conversation(*turns: str, tools: dict[str, object] | None = None) -> Reply:
 
 
 def test_it_says_that_it_is_an_offline_demo() -> None:
-    assert Receptionist(SCRIPT).greet().text == GREETING
-    assert "offline demo" in GREETING
-    assert "only a few phrases" in GREETING
+    assert Receptionist(SCRIPT).greet().text == SCRIPT.greeting
+    assert "offline demo" in SCRIPT.greeting
+    assert "only a few phrases" in SCRIPT.greeting
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,10 +41,24 @@ def answers(url: str) -> bool:
     return True
 
 
+def children() -> set[int]:
+    """The processes that this one has started, and that run."""
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+def is_back(url: str, *, instead_of: set[int]) -> bool:
+    """Whether a new child serves there within ten seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if children() - instead_of and answers(url):
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_both_come_up_on_loopback_and_end_with_the_context() -> None:
     async def up_and_down() -> tuple[str, str]:
         async with LocalServers() as servers:
-            assert servers.dead == ()
             return servers.openai_url, servers.cartesia_url
 
     urls = asyncio.run(up_and_down())
@@ -64,6 +79,20 @@ def test_one_leg_alone() -> None:
     assert openai
     assert cartesia
     assert no_cartesia == no_openai == ""
+
+
+def test_one_that_is_killed_is_back_on_its_port(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        before = children()
+        async with LocalServers(tts=False) as servers:
+            (killed,) = children() - before
+            os.kill(killed, signal.SIGKILL)
+            assert await asyncio.to_thread(is_back, servers.openai_url, instead_of={*before, killed})
+
+    asyncio.run(story())
+    assert [record.getMessage() for record in caplog.records] == [
+        "the local openai server ended with -9 and is started again"
+    ]
 
 
 def test_they_end_when_the_parent_is_killed() -> None:
