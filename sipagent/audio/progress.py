@@ -97,6 +97,7 @@ class ProgressEars:
     def __init__(self) -> None:
         self._runs: deque[_Run] = deque([_Run(_Kind.SILENCE, 0.0, 0)], maxlen=12)
         self._strange: Frames = 0
+        self._heard: Frames = 0
         self._window: deque[_Glance] = deque(maxlen=_WINDOW)
         self._told: Sign | None = None
 
@@ -104,6 +105,7 @@ class ProgressEars:
         """Take a frame of 160 bytes; returns what became clear with it. What goes on is told once, each beep again."""
         glance = _look(frame, encoding)
         self._window.append(glance)
+        self._heard += 1
         self._lengthen(glance)
         sign = self._judge()
         if sign is None or (sign is self._told and sign is not Sign.BEEP):
@@ -123,9 +125,9 @@ class ProgressEars:
         self._strange = 0
 
     def _judge(self) -> Sign | None:
-        """Ask each question once a run: when it is long enough to be sure of."""
+        """Ask of each run once, when it is long enough to be sure of it; of music now and then."""
         *earlier, run = self._runs
-        if len(self._window) == _WINDOW and run.frames % _SETTLED == 0 and _is_music(self._window):
+        if self._heard >= _WINDOW and self._heard % _SETTLED == 0 and _is_music(self._window):
             return Sign.MUSIC
         if run.frames == _BUSY_TONE[0] and run.kind is _Kind.SILENCE and _is_busy(earlier):
             return Sign.BUSY
