@@ -7,8 +7,11 @@ from typing import Any
 
 from sipagent.agent.turn import TABLE as TURN
 from sipagent.sip.invite_table import SESSION
+from sipagent.sip.referred import REFERRED
+from sipagent.sip.referring import REFERRING
 from sipagent.sip.registration import REGISTRATION
 from sipagent.sip.transaction import CLIENT, INVITE_CLIENT, INVITE_SERVER, SERVER
+from sipagent.sip.transfer import TRANSFER
 
 PAGE = Path(__file__).parents[1] / "docs" / "machines.md"
 INTRODUCTION = """# The machines
@@ -22,6 +25,9 @@ MACHINES: Mapping[str, Mapping[Any, Any]] = {
     "INVITE server transaction (RFC 3261 section 17.2.1, RFC 6026)": INVITE_SERVER,
     "Server transaction (RFC 3261 section 17.2.2)": SERVER,
     "A call's INVITE session, called or calling (`sip/invite_table.py`)": SESSION,
+    "A REFER of ours (`sip/referring.py`; RFC 3515)": REFERRING,
+    "A REFER that came (`sip/referred.py`; RFC 3515)": REFERRED,
+    "A transfer (`sip/transfer.py`; RFC 5589)": TRANSFER,
     "Registration (`sip/registration.py`; RFC 3261 section 10)": REGISTRATION,
     "The agent's turn (`agent/turn.py`)": TURN,
 }
