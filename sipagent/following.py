@@ -40,6 +40,7 @@ class Following:
         self._asked = asked
         self._place = place
         self._over = over
+        self._early_answer = b""
         self._left: str | None = None
         self._is_cancelled = False
         self._timer: asyncio.TimerHandle | None = None
@@ -75,10 +76,11 @@ class Following:
     def take(self, output: object) -> None:
         """What becomes of our call to the target."""
         match output:
-            case sip.Progress(code=code):
+            case sip.Progress(code=code, body=answer):
+                self._early_answer = answer or self._early_answer
                 self._tell(code)
             case sip.Answered(session=session, body=answer):
-                self._answered(session, answer or b"")
+                self._answered(session, answer or self._early_answer)  # a reliable 1xx may have had it (RFC 3262)
             case sip.Refused(code=code):
                 self._fail(code)
             case sip.Cancelled():

@@ -10,11 +10,12 @@ What one call does or suffers concerns no other.
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sipagent.active import Active
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import Surroundings, surroundings
 from sipagent.agent.tools import Tool
@@ -24,9 +25,9 @@ from sipagent.clips import as_note, shipped
 from sipagent.config import Configuration
 from sipagent.config.values import Dtmf
 from sipagent.destinations import Destinations
+from sipagent.diversions import Diversions, Route
 from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable, Outcome
-from sipagent.events import CallMoved, CallReceived, DigitReceived, Event, MessageReceived, Notice
-from sipagent.following import Following
+from sipagent.events import CallReceived, DigitReceived, Event, MessageReceived, Notice
 from sipagent.line import Line
 from sipagent.media import DigitHeard, LegClosed, LegFailed, MediaEvent, RtpTimeout, TickRecord, UplinkBlock
 from sipagent.net.driver import SipDriver
@@ -39,11 +40,10 @@ from sipagent.sip.flood import RETRY_AFTER
 from sipagent.sip.flow import Flow
 from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
-from sipagent.sip.message import Field
 from sipagent.sip.transfer import TransferMode
 from sipagent.sip.uri import Uri
 from sipagent.tap import TappedIds, TappedSocket, Taps
-from sipagent.transfer import Announcement, Means, Transfer
+from sipagent.transfer import Announcement, Transfer
 from sipagent.world import World, provider_options
 
 log = logging.getLogger("sipagent")
@@ -70,21 +70,6 @@ SessionOutput = (
 PLAYABLE = ("PCMU", "PCMA")
 QUARANTINE = 10
 """Seconds after which a port that a call has left is given to another (see `net.ports`)."""
-Route = Callable[[Uri, InviteSession], Awaitable[tuple[Identity, Sequence[Flow]]]]
-"""Who we are to somebody that a call is to lead to, and the ways there; ConfigurationError where there is none."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Active:
-    """One call, from its INVITE until it is over and nothing of it runs any more."""
-
-    call: Call
-    line: Line
-    media: LegMedia
-    outbound: OutboundCall | None = None
-    following: Following | None = None
-    """While the far end has us call somebody else."""
-    life: "asyncio.Task[None] | None" = None
 
 
 class Switchboard:
@@ -115,11 +100,12 @@ class Switchboard:
         self._reach = reach
         self._publish = publish
         self._recording = recording
-        self._route = route
-        self._destinations = Destinations(configuration)
         self._loop = asyncio.get_running_loop()
         self._calls: dict[InviteSession, Active] = {}
-        self._followings: dict[InviteSession, Following] = {}
+        self._destinations = Destinations(configuration)
+        self._diversions = Diversions(
+            self._calls, self._destinations, user_agent=user_agent, signalling=driver, route=route, dial=self.dial
+        )
 
     # ---- calls come and go
 
@@ -135,21 +121,11 @@ class Switchboard:
 
     def give_place_to(self, session: InviteSession, offer: bytes | None, replaced: InviteSession) -> None:
         """Let a call go on with who takes the far end's place in it (RFC 3891)."""
-        active = self._calls.get(replaced)
-        if active is None:
-            session.reject(481, self._driver.now())
-            return
-        try:
-            active.line.give_place_to(session, offer)
-        except NotAcceptable:
-            session.reject(488, self._driver.now())
-            return
-        replaced.bye(self._driver.now(), reason="replaced")
-        self._moved(active, replaced)
+        self._diversions.give_place_to(session, offer, replaced)
 
-    def _moved(self, active: Active, before: InviteSession) -> None:
-        self._calls[active.line.session] = self._calls.pop(before)
-        active.call.publish(CallMoved(far_end=str(active.line.session.remote.uri)))
+    def transfer(self, call: Call, to: str, mode: TransferMode, announce: Announcement | None) -> Transfer:
+        """As `Exchange.transfer`."""
+        return self._diversions.transfer(call, to, mode, announce)
 
     def dial(self, target: Uri, identity: Identity, servers: Sequence[Flow]) -> OutboundCall:
         """Ring `target` over the first of `servers` that works. Raises NoPortFree."""
@@ -190,8 +166,8 @@ class Switchboard:
         """Take what became of a call on the SIP side."""
         if output.session is None:  # a text from somebody who has no call with us
             self._publish("", MessageReceived(sender=output.sender, text=output.text))
-        elif (following := self._followings.get(output.session)) is not None:
-            following.take(output)
+        elif self._diversions.take(output):
+            return
         elif (active := self._calls.get(output.session)) is not None:
             self._progress(active, output)
 
@@ -234,66 +210,7 @@ class Switchboard:
             case sip.ReferProgressed(code=code, reason=reason, is_final=is_final):
                 active.call.take_progress_of_refer(code, reason, is_final=is_final)
             case sip.ReferReceived():
-                self._sent_on(active, output)
-
-    def transfer(self, call: Call, to: str, mode: TransferMode, announce: Announcement | None) -> Transfer:
-        """As `Exchange.transfer`."""
-        caller = self._active(call)
-        session = caller.line.session
-        target = self._destinations.named(to, session)
-
-        def refer(consultation: Call | None) -> None:
-            replaces = self._active(consultation).line.session if consultation is not None else None
-            self._user_agent.refer(session, target, self._driver.now(), replaces=replaces)
-            self._driver.transmit()
-
-        async def dial() -> OutboundCall:
-            identity, servers = await self._route(target, session)
-            return self.dial(target, identity, servers)
-
-        def join(other: Call) -> None:
-            call.join(other)
-            caller.media.bridge(self._active(other).media)
-
-        means = Means(now=self._driver.now, refer=refer, dial=dial, join=join)
-        return Transfer(call, to, mode=mode, announce=announce, means=means)
-
-    def _sent_on(self, active: Active, asked: sip.ReferReceived) -> None:
-        """The far end wants us to call somebody else: within our bounds, we do."""
-        session, now = active.line.session, self._driver.now()
-        allowed = self._destinations.allows(asked.refer_to.target, session)
-        if not allowed or active.call.is_put_through or active.following is not None:
-            asked.referred.refuse(603, now)
-            return
-        asked.referred.accept(now)
-
-        async def place(headers: Sequence[Field]) -> InviteSession:
-            target = asked.refer_to.target.bare()
-            identity, (flow, *others) = await self._route(target, session)
-            placed = self._user_agent.invite(
-                target=target,
-                flow=flow,
-                others=others,
-                identity=identity,
-                offer=active.line.describe_anew(),
-                headers=headers,
-                now=self._driver.now(),
-            )
-            self._followings[placed] = following
-            self._driver.transmit()
-            return placed
-
-        def over(moved: bool) -> None:
-            active.following = None
-            if following.placed is not None:
-                del self._followings[following.placed]
-            if moved:
-                self._moved(active, session)
-
-        following = active.following = Following(active.call, active.line, self._driver, asked, place=place, over=over)
-
-    def _active(self, call: Call) -> Active:
-        return next(active for active in self._calls.values() if active.call is call)
+                self._diversions.send_on(active, output)
 
     def end_calls(self) -> None:
         """Hang up on everybody."""

@@ -15,8 +15,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEAVES = {"errors", "events"}
 CORE = {"sip", "sdp", "rtp", "audio"}
 CALL = {
-    *("call", "call_media", "destinations", "enrolment", "following", "line", "lines", "performance"),
-    *("reach", "ringback", "stream", "tap", "transfer", "trunk", "world"),
+    *("active", "call", "call_media", "destinations", "diversions", "enrolment", "following", "line", "lines"),
+    *("performance", "reach", "ringback", "stream", "tap", "transfer", "trunk", "world"),
 }
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
 TOP = {"cli", "console", "capture", "testing", "service", "__init__", "__main__"}
@@ -42,6 +42,8 @@ ARROWS: dict[str, set[str]] = {
     "line": {"agent.interfaces", "sdp", "sip"},
     "ringback": {"agent.interfaces", "audio", "line"},
     "transfer": {"call", "sip"},
+    "active": {"call", "call_media", "following", "line"},
+    "diversions": {"active", "call", "destinations", "following", "line", "sip", "transfer"},
     "following": {"call", "line", "sip"},
     "destinations": {"config", "sip"},
     "call": {"agent.interfaces", "line", "ringback", "sdp", "sip.origin", "sip.transfer", "stream", "transfer"},
