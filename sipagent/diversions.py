@@ -44,10 +44,9 @@ class Diversions:
         self._dial = dial
         self._followings: dict[InviteSession, Following] = {}
 
-    def take(self, output: sip.Output) -> bool:
-        """Take what became of a call that we follow a far end by; false for one of another kind."""
-        session = getattr(output, "session", None)
-        following = self._followings.get(session) if session is not None else None
+    def take(self, session: InviteSession, output: sip.Output) -> bool:
+        """Take what became of a call, if it is one by which we follow a far end; tell whether so."""
+        following = self._followings.get(session)
         if following is not None:
             following.take(output)
         return following is not None
@@ -110,9 +109,8 @@ class Diversions:
             if moved:
                 self._moved(active, session)
 
-        following = active.following = Following(
-            active.call, active.line, self._signalling, asked, place=place, over=over
-        )
+        following = Following(active.call, active.line, self._signalling, asked, place=place, over=over)
+        active.following = following
 
     def give_place_to(self, session: InviteSession, offer: bytes | None, replaced: InviteSession) -> None:
         """Let a call go on with who takes the far end's place in it (RFC 3891)."""

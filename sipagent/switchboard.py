@@ -166,7 +166,7 @@ class Switchboard:
         """Take what became of a call on the SIP side."""
         if output.session is None:  # a text from somebody who has no call with us
             self._publish("", MessageReceived(sender=output.sender, text=output.text))
-        elif self._diversions.take(output):
+        elif self._diversions.take(output.session, output):
             return
         elif (active := self._calls.get(output.session)) is not None:
             self._progress(active, output)
