@@ -38,7 +38,8 @@ class Answering:
             self._party.negotiation.take(Step.OFFER_RECEIVED)
         wants_reliable = "100rel" in transaction.request.headers.tokens("require")
         first = self._party.ids.number("rseq", 31, self._party.call_id) if wants_reliable else 0
-        self._provisionals = ReliableProvisionals(first) if wants_reliable else None
+        number = transaction.request.cseq.number
+        self._provisionals = ReliableProvisionals(first, number) if wants_reliable else None
 
     def open_update(self, transaction: ServerTransaction) -> None:
         """An offer has come without an INVITE: to be met with `answer` or `refuse`."""
@@ -75,7 +76,8 @@ class Answering:
         delayed = bool(body) and not request.body
         self.acceptance = Acceptance(transaction, (*headers, *sdp_type(body)), body, now, delayed_offer=delayed)
         self._respond_success(self.acceptance, now)
-        self._provisionals = None
+        if self._provisionals is not None:
+            self._provisionals.rest()
 
     def fail(self, code: int, now: float, *, reason: str = "", headers: Iterable[Field] = ()) -> None:
         """Send a final failure to the INVITE."""
@@ -133,9 +135,7 @@ class Answering:
 
     def acknowledge_provisional(self, request: Request) -> bool:
         """Take a PRACK; False for one that acknowledges nothing (481, RFC 3262 section 3)."""
-        if self._provisionals is None or self.invite is None:
-            return False
-        return self._provisionals.acknowledge(request, self.invite.request.cseq.number)
+        return self._provisionals is not None and self._provisionals.acknowledge(request)
 
     def progress_further(self, now: float) -> None:
         """Send the 1xx that has waited for a PRACK, if there is one."""

@@ -11,7 +11,7 @@ from sipagent.sip.invite_reports import Cause
 from sipagent.sip.invite_table import SessionInput
 from sipagent.sip.message import Request
 from sipagent.sip.modification import Modification
-from sipagent.sip.negotiation import Step
+from sipagent.sip.negotiation import Pending, Step
 from sipagent.sip.outputs import KeyPressed, TextReceived
 from sipagent.sip.party import Party
 from sipagent.sip.transaction import ServerTransaction
@@ -65,10 +65,10 @@ class InDialog:
     def _receive_prack(self, transaction: ServerTransaction, dialog: Dialog, now: float) -> None:
         """A reliable 1xx of ours has come; the body answers the offer that it made, or is an offer of its own."""
         request, invited = transaction.request, self._answering.invite
-        if invited is None or not self._answering.acknowledge_provisional(request):
+        if not self._answering.acknowledge_provisional(request):
             self._party.layer.respond(transaction, 481, now)
             return
-        answers = not self._party.negotiation.is_quiet
+        answers = invited is not None and self._party.negotiation.pending is Pending.OURS
         if request.body and not answers:
             self._answering.open_update(transaction)
             self._step(SessionInput.UPDATE, Cause(message=request), now)
@@ -76,6 +76,8 @@ class InDialog:
             if answers:
                 self._party.negotiation.take(Step.ANSWER_RECEIVED if request.body else Step.DROPPED)
             self._answering.confirm(transaction, now)
+        if invited is None:  # our 2xx has left before it came (RFC 3262 section 3)
+            return
         answer = request.content if answers else None
         self._step(SessionInput.PRACK, Cause(message=invited.request, body=answer), now)
         self._answering.progress_further(now)

@@ -21,8 +21,10 @@ class Provisional:
 class ReliableProvisionals:
     """The called side (section 3): one at a time, repeated from T1 on in ever longer intervals until its PRACK."""
 
-    def __init__(self, first: int) -> None:
-        """`first` is the RSeq of the first one: random, from 1 to 2**31 - 1 (section 3)."""
+    def __init__(self, first: int, number: int) -> None:
+        """`first` is the RSeq of the first one: random, from 1 to 2**31 - 1 (section 3); `number` the INVITE's CSeq."""
+        self._number = number
+        self._rests = False
         self._next = min(max(first, 1), LARGEST_FIRST)
         self._queue: deque[Provisional] = deque()
         self._interval = T1
@@ -35,16 +37,19 @@ class ReliableProvisionals:
         self._next += 1
         return self._start(now) if len(self._queue) == 1 else None
 
-    def acknowledge(self, request: Request, number: int) -> bool:
-        """Take the PRACK of the one that waits for it; `number` is the CSeq of our INVITE. False for any other."""
-        if not self._queue or (request.headers.get("rack") or "").split() != [
-            str(self._queue[0].rseq),
-            str(number),
-            "INVITE",
-        ]:
+    def acknowledge(self, request: Request) -> bool:
+        """Take the PRACK of the one that waits for it. False for any other."""
+        rack = (request.headers.get("rack") or "").split()
+        if not self._queue or rack != [str(self._queue[0].rseq), str(self._number), "INVITE"]:
             return False
         self._queue.popleft()
         return True
+
+    def rest(self) -> None:
+        """A 2xx has left: none is sent any more, but the PRACK of the one that was sent may still come (section 3)."""
+        self._rests = True
+        while len(self._queue) > 1:
+            self._queue.pop()
 
     def next(self, now: float) -> Provisional | None:
         """The one that leaves after an acknowledgement, if there is one."""
@@ -56,18 +61,22 @@ class ReliableProvisionals:
         return bool(self._queue and self._queue[0].body)
 
     def next_timer(self) -> float | None:
-        return min(self._repeat_at, self._gives_up_at) if self._queue else None
+        return min(self._repeat_at, self._gives_up_at) if self._is_waiting else None
 
     def expired(self, now: float) -> bool:
-        return bool(self._queue) and now >= self._gives_up_at
+        return self._is_waiting and now >= self._gives_up_at
 
     def repeat(self, now: float) -> Provisional | None:
         """The one that has to be sent again now."""
-        if not self._queue or now < self._repeat_at:
+        if not self._is_waiting or now < self._repeat_at:
             return None
         self._interval *= 2
         self._repeat_at = now + self._interval
         return self._queue[0]
+
+    @property
+    def _is_waiting(self) -> bool:
+        return bool(self._queue) and not self._rests
 
     def _start(self, now: float) -> Provisional:
         self._interval = T1

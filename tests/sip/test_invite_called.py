@@ -113,6 +113,50 @@ class TestRinging:
         assert response.headers.get("reason") == 'SIP;text="the scenario broke"'
 
 
+class TestReliableRinging:
+    """The caller requires 100rel (RFC 3262): each of our 1xx waits for its PRACK."""
+
+    def rings(self) -> tuple[Bench, InviteSession, str]:
+        """180 has left; also returns the RAck that it waits for."""
+        bench = Bench()
+        bench.receive(request("INVITE", body=SDP, headers=["Require: 100rel"]))
+        session = bench.event(Invited).session
+        bench.sent()
+        session.ring(bench.now)
+        response = bench.response()
+        assert (response.code, response.headers.get("require")) == (180, "100rel")
+        return bench, session, f"RAck: {response.headers.get('rseq')} 1 INVITE"
+
+    def test_180_is_repeated_until_its_prack(self) -> None:
+        bench, _, rack = self.rings()
+        bench.advance(0.5)
+        assert bench.lines() == ["180"]
+        bench.receive(from_caller("PRACK", "prack", headers=(rack,)))
+        assert bench.lines() == ["200"]
+        bench.advance(5.0)
+        assert bench.lines() == []
+
+    def test_a_prack_that_comes_after_our_200_is_taken(self) -> None:
+        """Asterisk 16 ends the call when it is not."""
+        bench, session, rack = self.rings()
+        session.accept(ANSWER, bench.now)
+        assert bench.lines() == ["200"]
+        bench.receive(from_caller("PRACK", "prack", headers=(rack,)))
+        response = bench.response()
+        assert (response.code, response.headers.get("cseq")) == (200, "2 PRACK")
+        bench.receive(from_caller("ACK", "ack", cseq=1))
+        bench.event(Acknowledged)
+        bench.advance(40.0)
+        assert bench.lines() == []
+
+    def test_a_prack_of_nothing_is_481(self) -> None:
+        bench, session, _ = self.rings()
+        session.accept(ANSWER, bench.now)
+        bench.sent()
+        bench.receive(from_caller("PRACK", "prack", headers=("RAck: 1 1 INVITE",)))
+        assert bench.lines() == ["481"]
+
+
 class TestTakenBack:
     def test_cancel_is_200_and_the_invite_487(self) -> None:
         bench, session = ringing()
