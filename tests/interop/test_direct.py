@@ -129,14 +129,14 @@ def test_a_caller_who_gives_up_while_it_rings_is_let_go(agent: StartAgent, tmp_p
         assert not callee.events.all("CallAnswered")
 
 
-def test_when_full_the_next_caller_is_told_busy_and_the_first_call_goes_on(
+def test_when_full_the_next_caller_is_sent_away_and_the_first_call_goes_on(
     agent: StartAgent, tones: Path, tmp_path: Path
 ) -> None:
     callee = agent("--local", account="", general="max_calls = 1", port=OTHER_PORT)
     callee.wait_until_up()
     with Sipp(tmp_path / "first", scenarios.talk(tones, 4), OTHER_TARGET) as first:
         callee.events.wait("CallAnswered")
-        Sipp(tmp_path / "second", scenarios.refused(486), OTHER_TARGET, port=5092).wait()
+        Sipp(tmp_path / "second", scenarios.refused(503), OTHER_TARGET, port=5092).wait()
         first.wait()
 
 
