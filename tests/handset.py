@@ -92,6 +92,11 @@ class Handset:
         self._send_request("INVITE", body=offer or b"")
         return await self.final()
 
+    async def says_by(self, method: str, kind: str, body: bytes) -> int:
+        """Send INFO or MESSAGE; return the code of its answer."""
+        self._send_request(method, headers=(f"Content-Type: {kind}",), body=body)
+        return await self.final(method)
+
     def tells(self, status: str, *, state: str = "active;expires=60") -> None:
         """Send NOTIFY: how the REFER of the phone goes."""
         headers = ("Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag;version=2.0")
@@ -110,7 +115,11 @@ class Handset:
 
     async def rings(self) -> Request:
         """Wait for an INVITE."""
-        return await self._wait(lambda: next(iter(self.of("INVITE")), None))
+        return await self.is_asked("INVITE")
+
+    async def is_asked_again(self, method: str, times: int) -> Request:
+        """Wait for the request of a method that is the `times`th."""
+        return await self._wait(lambda: found[times - 1] if len(found := self.of(method)) >= times else None)
 
     def answers(self, code: int, invite: Request, body: bytes = b"", *, headers: tuple[str, ...] = ()) -> None:
         """Answer a request of the phone."""
