@@ -2,6 +2,7 @@
 # make test        lint, types and every test that needs neither peers nor a network
 # make interop     real calls with Asterisk, baresip and sipp, each group in a network namespace of its own (root)
 # make fuzz        changed messages, at random, to every parser: FUZZ_SECONDS=60 each; a long one takes 3600
+# make model       calls in which anything happens at any moment, against a model of them: MODEL_RUNS=5000 of 50 steps each
 # make bench       measures, and writes docs/figures.md
 # make clean       removes what these made
 
@@ -9,8 +10,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 ARGS   ?=
 FUZZ_SECONDS ?= 60
+MODEL_RUNS ?= 5000
 
-.PHONY: demo test interop fuzz bench clean
+.PHONY: demo test interop fuzz model bench clean
 
 demo: $(VENV)/.installed-local
 	$(VENV)/bin/sipagent demo $(ARGS)
@@ -26,6 +28,9 @@ interop: $(VENV)/.installed-dev
 
 fuzz: $(VENV)-fuzz/.installed
 	$(VENV)-fuzz/bin/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(ARGS)
+
+model: $(VENV)/.installed-dev
+	SIPAGENT_MODEL_RUNS=$(MODEL_RUNS) $(VENV)/bin/python -m pytest tests/sip/test_model.py $(ARGS)
 
 bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m tests.benchmarks.run $(ARGS)

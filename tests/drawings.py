@@ -7,6 +7,7 @@ from typing import Any
 
 from sipagent.agent.turn import TABLE as TURN
 from sipagent.sip.invite_table import SESSION
+from sipagent.sip.modification import CHANGE
 from sipagent.sip.referred import REFERRED
 from sipagent.sip.referring import REFERRING
 from sipagent.sip.registration import REGISTRATION
@@ -25,6 +26,7 @@ MACHINES: Mapping[str, Mapping[Any, Any]] = {
     "INVITE server transaction (RFC 3261 section 17.2.1, RFC 6026)": INVITE_SERVER,
     "Server transaction (RFC 3261 section 17.2.2)": SERVER,
     "A call's INVITE session, called or calling (`sip/invite_table.py`)": SESSION,
+    "A change of ours to a call: an offer, or a refresh (`sip/modification.py`; RFC 3261 section 14.1)": CHANGE,
     "A REFER of ours (`sip/referring.py`; RFC 3515)": REFERRING,
     "A REFER that came (`sip/referred.py`; RFC 3515)": REFERRED,
     "A transfer (`sip/transfer.py`; RFC 5589)": TRANSFER,

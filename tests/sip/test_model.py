@@ -4,7 +4,7 @@ The model knows three things. A call ends once at each side, and nothing is told
 good again and all is quiet, both sides agree whether it stands, and on the same offer with the same answer. When all
 have hung up, no transaction, session or timer is left.
 
-    SIPAGENT_MODEL_RUNS=5000 SIPAGENT_MODEL_SEED=7 python -m pytest tests/sip/test_model.py
+    make model MODEL_RUNS=5000          SIPAGENT_MODEL_SEED=7 repeats the runs of which 7 was printed
 """
 
 import os
