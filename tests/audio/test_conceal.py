@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.audio import g711
@@ -83,6 +83,7 @@ def test_a_gliding_vowel_is_clearer_than_with_silence_or_the_last_frame_again() 
     assert ours > 3, "silence in the place of a lost frame is 0 dB"
 
 
+@settings(deadline=None)
 @given(st.floats(70, 200), st.integers(1, 6), st.integers(0, 159))
 def test_no_loss_ever_clicks(pitch: float, length: int, phase: int) -> None:
     wanted = vowel(pitch, 30 * 160 + phase)[phase:]
@@ -144,6 +145,7 @@ def test_the_codec_changes_over_a_loss(before: str, after: str) -> None:
     assert level(concealer.conceal(3, after), after) == pytest.approx(level(VOICE, "pcmu"), abs=1.5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=160, max_size=160) | st.none(), max_size=12), st.sampled_from(["pcmu", "pcma"]))
 def test_whatever_comes_or_not_every_tick_has_its_20_ms(frames: list[bytes | None], encoding: str) -> None:
     concealer = Concealer()

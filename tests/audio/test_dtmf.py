@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.audio import g711, tones
@@ -48,11 +48,13 @@ def test_all_sixteen_keys(encoding: str) -> None:
     assert all(60 <= press.duration_ms <= 100 for press in presses)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(DIGITS), st.integers(0, 159), st.integers(40, 300))
 def test_a_key_of_40_ms_or_more_is_heard_once_wherever_it_begins(digit: str, shift: int, ms: int) -> None:
     assert digits(key(digit, ms), shift=shift) == digit
 
 
+@settings(deadline=None)
 @given(st.sampled_from(DIGITS), st.floats(-0.015, 0.015), st.floats(-0.015, 0.015), st.integers(0, 159))
 def test_its_frequencies_may_be_off_by_one_and_a_half_percent(digit: str, low: float, high: float, shift: int) -> None:
     assert digits(key(digit, 70, low_off=low, high_off=high), shift=shift) == digit
@@ -82,6 +84,7 @@ def test_a_key_is_heard_over_a_noisy_line() -> None:
 # ---- what is none
 
 
+@settings(deadline=None)
 @given(st.sampled_from(DIGITS), st.integers(0, 159), st.integers(1, 22))
 def test_a_blip_of_less_than_23_ms_is_no_key(digit: str, shift: int, ms: int) -> None:
     assert digits(key(digit, ms), shift=shift) == ""
@@ -103,6 +106,7 @@ def test_dial_tone_and_noise_are_no_keys() -> None:
     assert digits(tones.sine(350, 8000, level=-12) + tones.sine(440, 8000, level=-12), noise) == ""
 
 
+@settings(deadline=None)
 @given(st.floats(70, 350), st.floats(-0.3, 0.5))
 def test_a_sung_vowel_is_no_key(pitch: float, glide: float) -> None:
     assert digits(vowel(pitch, 6000, glide=glide)) == ""

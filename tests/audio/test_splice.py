@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.audio import g711
@@ -37,6 +37,7 @@ def test_a_frame_goes_over_from_one_place_to_the_other(shifts: range, encoding: 
     assert spliced.frame[SEAM:] == audio[start + SEAM : start + 160]
 
 
+@settings(deadline=None)
 @given(st.floats(66, 200), st.sampled_from([FORWARD, BACK]), st.integers(130, 300))
 def test_a_seam_in_speech_does_not_click(pitch: float, shifts: range, at: int) -> None:
     audio = spoken(pitch)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.audio import g711
@@ -52,6 +52,7 @@ def test_the_delay_of_a_stall_is_gone_ten_seconds_later_in_the_middle_of_speech(
     assert np.abs(np.diff(heard)).max() <= 1.3 * np.abs(np.diff(speech.astype(int))).max()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 12), st.sampled_from([1, 80, 160, 161, 240, 480, 960]), st.floats(0, 0.3)),

@@ -1,7 +1,7 @@
 """Each press once, whichever ways it is told."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.media.presses import Presses
@@ -27,6 +27,7 @@ def test_what_is_told_twice_is_one_press(told: list[tuple[str, str, float]], hea
     assert "".join(digit for digit, method, at in told if presses.is_new(digit, method, at)) == heard
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("12#"), st.floats(0.05, 0.6)), max_size=20), st.floats(0, 0.9))
 def test_two_ways_that_agree_tell_no_more_than_one(pressed: list[tuple[str, float]], later: float) -> None:
     told, at = [], 0.0

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.rtp.jitter_buffer import FRAME, Frame, JitterBuffer, Lost
@@ -334,6 +334,7 @@ def test_a_buffer_that_nobody_plays_holds_one_second() -> None:
     assert line.buffer.statistics().dropped == 950
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 0x40000), st.integers(0, 0xFFFFFFFF), st.integers(0, 2000), st.booleans()),
@@ -349,6 +350,7 @@ def test_no_packet_breaks_the_clock_or_the_memory(packets: list[tuple[int, int, 
         assert buffer.statistics().depth <= 1.0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 0.015), min_size=30, max_size=30),
     st.sets(st.integers(1, 28), max_size=8),

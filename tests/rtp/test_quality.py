@@ -1,7 +1,7 @@
 """The E-model: figures of G.107 and G.113, and that worse is never better."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.rtp.quality import Quality
@@ -34,6 +34,7 @@ def test_delay_and_loss_take_from_it_what_the_model_says(
     assert quality.score == pytest.approx(score, abs=0.02)
 
 
+@settings(deadline=None)
 @given(FRACTION, FRACTION, SECONDS, SECONDS)
 def test_worse_is_never_better(loss: float, more: float, delay: float, longer: float) -> None:
     better, worse = Quality(loss=loss, delay=delay), Quality(loss=loss + more, delay=delay + longer)
