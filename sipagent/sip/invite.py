@@ -21,14 +21,13 @@ from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
 from sipagent.sip.in_dialog import InDialog
 from sipagent.sip.info import InfoQueue
-from sipagent.sip.invite_reports import REPORTS, Cause
+from sipagent.sip.invite_reports import REPORTS, Cause, broken, cause_of, reason_text
 from sipagent.sip.invite_table import SESSION, Action, SessionInput, SessionState
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Request, Response
 from sipagent.sip.modification import Air, Describe, Ending, Modification
-from sipagent.sip.outcome import outcome_of
 from sipagent.sip.outputs import OfferDue, ReofferAnswered, ReofferRefused
-from sipagent.sip.parameters import Parameters, quote
+from sipagent.sip.parameters import quote
 from sipagent.sip.party import Party
 from sipagent.sip.reasons import reason_phrase
 from sipagent.sip.session_timer import Due
@@ -312,7 +311,7 @@ class InviteSession:
             self._layer.respond(transaction, 481, now)
             return
         self._layer.respond(transaction, 200, now)
-        self._step(SessionInput.BYE, Cause(code=487, by="caller", reason=_reason_text(transaction.request)), now)
+        self._step(SessionInput.BYE, Cause(code=487, by="caller", reason=reason_text(transaction.request)), now)
 
     def receive_ack(self, request: Request, now: float) -> None:
         """Take the ACK of our 2xx; others are repetitions."""
@@ -351,7 +350,7 @@ class InviteSession:
         elif response.code >= 300:
             self._receive_failure(self._calling, response, now)
         elif self._dialog is None:
-            self._step(SessionInput.SUCCESS, _cause_of(response), now)
+            self._step(SessionInput.SUCCESS, cause_of(response), now)
         else:
             self._calling.answered_again(response, now)
 
@@ -370,14 +369,14 @@ class InviteSession:
 
     def _receive_provisional(self, calling: Calling, response: Response, now: float) -> None:
         if calling.ring(response, now):
-            self._step(SessionInput.PROVISIONAL, _cause_of(response), now)
+            self._step(SessionInput.PROVISIONAL, cause_of(response), now)
 
     def _receive_failure(self, calling: Calling, response: Response, now: float) -> None:
         if self._may_amend and calling.amend(response):
             self.flow = calling.flow
             self._step(SessionInput.AMENDED, Cause(), now)
         else:
-            self._step(SessionInput.FAILURE, _cause_of(response), now)
+            self._step(SessionInput.FAILURE, cause_of(response), now)
 
     @property
     def _may_amend(self) -> bool:
@@ -410,7 +409,7 @@ class InviteSession:
     def _lost(self, code: int, now: float) -> None:
         """The far end knows nothing of the call any more, or says nothing (section 12.2.1.2)."""
         known = "no longer knows this call" if code == 481 else "does not answer any more"
-        self._step(SessionInput.LOST, _broken(f"the far end {known}", code), now)
+        self._step(SessionInput.LOST, broken(f"the far end {known}", code), now)
 
     def _bye_done(self, code: int, response: Response | None, now: float) -> None:
         self._step(SessionInput.BYE_DONE, Cause(), now)
@@ -424,14 +423,14 @@ class InviteSession:
 
     def handle_timer(self, now: float) -> None:
         if self._answering.has_no_ack(now):
-            self._step(SessionInput.NO_ACK, _broken("our 200 OK was never acknowledged", 408), now)
+            self._step(SessionInput.NO_ACK, broken("our 200 OK was never acknowledged", 408), now)
         if self._answering.has_no_prack(now):
             self._step(SessionInput.NO_PRACK, Cause(code=504), now)
         if self._calling is not None and self._calling.has_no_final(now):
             self._step(SessionInput.NO_FINAL, Cause(), now)
         due = self._party.timer.due(now)
         if due is Due.EXPIRED:
-            self._step(SessionInput.EXPIRED, _broken("the session was not refreshed in time", 408), now)
+            self._step(SessionInput.EXPIRED, broken("the session was not refreshed in time", 408), now)
         elif due is Due.REFRESH:
             self._changes.want_refresh(now)
         self._changes.handle_timer(now)
@@ -535,25 +534,3 @@ _SENDERS: Mapping[Action, Callable[[InviteSession, Cause, float], None]] = {
     Action.ABANDON: InviteSession._abandon,
     Action.CONFIRM: InviteSession._confirm,
 }
-
-
-def _cause_of(response: Response) -> Cause:
-    return Cause(
-        message=response,
-        code=response.code,
-        reason=response.reason,
-        body=response.content,
-        outcome=outcome_of(response.code),
-    )
-
-
-def _broken(reason: str, code: int) -> Cause:
-    """The end of a call that the far end did not want, or cannot tell (RFC 3326)."""
-    header = ("Reason", f"SIP;cause={code};text={quote(reason)}")
-    return Cause(by="network", reason=reason, headers=(header,))
-
-
-def _reason_text(request: Request) -> str:
-    """What a BYE says about why (RFC 3326): its text, or the header as it is."""
-    value = request.headers.get("reason") or ""
-    return Parameters.parse(value.partition(";")[2]).get("text") or value

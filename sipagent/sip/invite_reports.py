@@ -1,4 +1,4 @@
-"""What an INVITE session tells its driver, action by action."""
+"""Why an INVITE session does what it does, and what it tells its driver, action by action."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sipagent.errors import Outcome
 from sipagent.sip.invite_table import Action
 from sipagent.sip.message import Field, Request, Response
+from sipagent.sip.outcome import outcome_of
 from sipagent.sip.outputs import (
     Acknowledged,
     Answered,
@@ -19,6 +20,7 @@ from sipagent.sip.outputs import (
     ReOffered,
     Side,
 )
+from sipagent.sip.parameters import Parameters, quote
 
 if TYPE_CHECKING:
     from sipagent.sip.invite import InviteSession
@@ -39,6 +41,29 @@ class Cause:
     by: Side = "us"
     body: bytes | None = None
     headers: tuple[Field, ...] = ()
+
+
+def cause_of(response: Response) -> Cause:
+    """What a response to our INVITE says."""
+    return Cause(
+        message=response,
+        code=response.code,
+        reason=response.reason,
+        body=response.content,
+        outcome=outcome_of(response.code),
+    )
+
+
+def broken(reason: str, code: int) -> Cause:
+    """The end of a call that the far end did not want, or cannot tell (RFC 3326)."""
+    header = ("Reason", f"SIP;cause={code};text={quote(reason)}")
+    return Cause(by="network", reason=reason, headers=(header,))
+
+
+def reason_text(request: Request) -> str:
+    """What a BYE says about why (RFC 3326): its text, or the header as it is."""
+    value = request.headers.get("reason") or ""
+    return Parameters.parse(value.partition(";")[2]).get("text") or value
 
 
 def _progress(session: "InviteSession", cause: Cause) -> Output | None:
