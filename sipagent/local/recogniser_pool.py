@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from sipagent.local.ears import Samples
 from sipagent.local.recogniser import LENGTH
@@ -30,7 +30,8 @@ class RecogniserPool:
             return ""
         except asyncio.CancelledError:
             # Its answer is still to come, and would be taken for that of the next utterance.
-            worker.kill()
+            with suppress(ProcessLookupError):  # it may have died of itself
+                worker.kill()
             worker = await _start()
             raise
         finally:

@@ -10,6 +10,7 @@ their provider, the next ones have not.
 """
 
 import asyncio
+import contextlib
 import importlib.util
 import logging
 import sys
@@ -121,8 +122,7 @@ class _Child:
             line = b""
         word, _, port = line.decode().partition(" ")
         if word != "ready":
-            process.kill()
-            await process.wait()
+            await _kill(process)
             raise ProviderError("local", f"{module} did not start; its own words are above")
         return cls(process, int(port))
 
@@ -133,8 +133,14 @@ class _Child:
         try:
             await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT)
         except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            await _kill(self._process)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """End a process now, unless it has just done so itself."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
 
 
 def _check_engines() -> None:
