@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tests.interop.peers.event_log import EventLog
@@ -79,8 +81,10 @@ class OtherServers:
     async def _realtime(self, connection: ServerConnection) -> None:
         if self._mute:
             await connection.wait_closed()
-        else:
+            return
+        with suppress(ConnectionClosed):
             await RealtimeSession(connection, self._said, self._answers, self.received.append).serve()
 
     async def _tone(self, connection: ServerConnection) -> None:
-        await ToneSession(connection, self.received.append).serve()
+        with suppress(ConnectionClosed):
+            await ToneSession(connection, self.received.append).serve()
