@@ -55,13 +55,16 @@ async def serve(
     watchers: Collection[Watcher] = (),
     trace: Tap | None = None,
     require_registration: bool = False,
+    started: Callable[[Softphone], object] = lambda phone: None,
 ) -> signal.Signals:
     """Answer calls until SIGINT or SIGTERM, and return which; before, let calls end, DRAIN seconds at most.
 
     A second signal ends them at once. Raises RegistrationError with `require_registration`, if a registrar refuses us.
+    `started` is called once calls can come.
     """
     phone_that_answers = answering(configuration, agent, local=local, watchers=watchers, trace=trace)
     async with phone_that_answers as phone, _signals() as signals:
+        started(phone)
         told = asyncio.create_task(signals.get())
         if require_registration:
             await _unless(told, _registered(phone))

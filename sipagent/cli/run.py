@@ -70,6 +70,7 @@ def run(
             watchers=[settings.report().take],
             trace=settings.tap(),
             require_registration=require_registration,
+            started=lambda phone: click.echo(f"listening on {phone.address}; Ctrl-C ends", err=True),
         )
     )
     return INTERRUPTED if told is signal.SIGINT else OK

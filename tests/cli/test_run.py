@@ -95,6 +95,7 @@ def test_a_signal_ends_it_un_registered(sip_server: Start, tmp_path: Path, numbe
     assert event["call_id"] == ""
     assert event["time"] > 1_700_000_000
     assert [request.headers.get("expires") for request in server.of("REGISTER")] == ["300", "0"]
+    assert "listening on 127.0.0.1:" in err
     assert "REGISTER sip:127.0.0.1" in err
     assert "s3cr3t-pass" not in out + err
 
