@@ -33,6 +33,7 @@ from sipagent.sip.outputs import (
     Cancelled,
     Ended,
     Invited,
+    OfferDue,
     Output,
     Refused,
     RegistrationSucceeded,
@@ -153,6 +154,7 @@ class Office:
         }
         self._registrations: list[Registration] = []
         self._fates: dict[str, tuple[Fate, float]] = {}
+        self._offers: dict[str, bytes] = {}
 
     # ---- what happens in it
 
@@ -204,6 +206,8 @@ class Office:
                 self._ring(session)
             case ReOffered(session=session):
                 session.answer_offer(ANSWER, self.now)
+            case OfferDue(session=session):
+                session.reoffer(lambda: self._offers[session.call_id], self.now)
             case Answered(session=session):
                 self._talk(session)
             case Acknowledged(session=session) if self._fates[session.call_id][0] is Fate.CALLED_HANGS_UP:
@@ -222,11 +226,15 @@ class Office:
     def _talk(self, session: InviteSession) -> None:
         fate, seconds = self._fates[session.call_id]
         if fate is Fate.HELD:
-            self.at(self.now + seconds / 3, lambda: session.reoffer(lambda: HELD, self.now))
-            self.at(self.now + seconds * 2 / 3 + 1, lambda: session.reoffer(lambda: SDP, self.now))
+            self.at(self.now + seconds / 3, lambda: self._change(session, HELD))
+            self.at(self.now + seconds * 2 / 3 + 1, lambda: self._change(session, SDP))
             seconds += 2
         if fate is not Fate.CALLED_HANGS_UP:
             self._hang_up_after(session, seconds)
+
+    def _change(self, session: InviteSession, offer: bytes) -> None:
+        self._offers[session.call_id] = offer
+        session.renegotiate(self.now)
 
     def _hang_up_after(self, session: InviteSession, seconds: float) -> None:
         self.at(self.now + seconds, lambda: session.bye(self.now))

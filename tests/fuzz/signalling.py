@@ -6,7 +6,7 @@ from sipagent.sip.digest import Credentials
 from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.message import Response, check
-from sipagent.sip.outputs import Answered, Invited, Output, ReferReceived, ReOffered
+from sipagent.sip.outputs import Answered, Invited, OfferDue, Output, ReferReceived, ReOffered
 from sipagent.sip.registration import Registration
 from sipagent.sip.uri import Uri
 from tests.sip.bench import ANSWER, PEER, SDP, Bench, answer, flow_from, request
@@ -65,7 +65,8 @@ class Phone:
 
     def has_offered_anew(self) -> None:
         self.is_called_and_talks()
-        self._sessions[0].reoffer(lambda: SDP, self.bench.now)
+        self._sessions[0].renegotiate(self.bench.now)
+        self.react()
 
     def has_pressed_a_key(self) -> None:
         self.is_called_and_talks()
@@ -101,6 +102,8 @@ class Phone:
                 session.ring(now, body=ANSWER if session.must_offer_early else b"")
                 if self._answers:
                     session.accept(ANSWER, now)
+            case OfferDue(session=session):
+                session.reoffer(lambda: SDP, now)
             case ReOffered(session=session):
                 session.answer_offer(ANSWER, now)
             case Answered(session=session):
