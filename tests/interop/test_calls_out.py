@@ -1,5 +1,6 @@
 """Calls that we place through Asterisk: answered, refused, sent elsewhere, taken back, moved."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,13 @@ def test_a_call_that_is_sent_elsewhere_in_the_same_house_goes_there(asterisk: As
 
 
 def test_what_is_played_before_the_answer_is_heard(asterisk: Asterisk, agent: StartAgent, tmp_path: Path) -> None:
-    caller = dial(agent, "633", "--record", str(tmp_path / "call.wav"))
+    record = tmp_path / "call.wav"
+    caller = dial(agent, "633", "--record", str(record))
     caller.events.wait("CallProgressed", where=lambda event: event["code"] == 183 and event["media"])
+    time.sleep(3)
     caller.stop()
+    assert not caller.events.all("CallAnswered")
+    assert Sound.read(record).voiced_seconds > 0.5
 
 
 def test_a_call_that_we_take_back_while_it_rings_is_gone_from_the_pbx(

@@ -88,6 +88,18 @@ def hung_up_on(media: Path, wait: float = 30.0) -> str:
     return _scenario(call + _play(media) + bye + _send(f"SIP/2.0 200 OK\n{_ECHO}Content-Length: 0\n\n"))
 
 
+def refreshed(within: float = 60.0) -> str:
+    """Has the callee refresh a session of 90 seconds (RFC 4028), confirms that once, and hangs up."""
+    timer = "Supported: timer\nSession-Expires: 90;refresher=uas\nAllow: INVITE, ACK, CANCEL, BYE, UPDATE\n"
+    invite = _request("INVITE", 1, to_tag=False, body=_sdp(), extra=timer)
+    granted = _expect(200, has="Session-Expires: 90;refresher=uas", route=True)
+    update = f'<recv request="UPDATE" timeout="{int(within * 1000)}"/>\n'
+    again = "Require: timer\nSession-Expires: 90;refresher=uac\nContact: <sip:[field0]@[local_ip]:[local_port]>\n"
+    confirm = _send(f"SIP/2.0 200 OK\n{_ECHO}{again}Content-Length: 0\n\n")
+    ack = _request("ACK", 1, uri="[next_url]")
+    return _scenario(invite + _provisional() + granted + ack + update + confirm + _pause(0.5) + _bye(2))
+
+
 _ECHO = "[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n"
 
 
