@@ -4,7 +4,8 @@
 
     run(Agent("You are Voxi, a helpful phone assistant.", greeting="Hello! How can I help today?"))
 
-Names are imported when they are first used: the local engines' processes need a small part of the house only.
+The rarer events are in `sipagent.events`. Names are imported when they are first used: the local engines' processes
+need a small part of the house only.
 """
 
 from importlib import import_module
