@@ -1,6 +1,6 @@
 # make demo        no keys, no PBX: the agent, and one real call placed to it      (ARGS=--once ends after that call)
 # make test        lint, types and every test that needs neither peers nor a network
-# make interop     real calls with Asterisk, baresip and sipp, each group in a network namespace of its own (root)
+# make interop     real calls with other makers' PBXs and phones, each group in a network namespace of its own (root)
 # make fuzz        changed messages, at random, to every parser: FUZZ_SECONDS=60 each; a long one takes 3600
 # make model       calls in which anything happens at any moment, against a model of them: MODEL_RUNS=5000 of 50 steps each
 # make bench       measures, and writes docs/figures.md

@@ -96,7 +96,7 @@ def test_a_trunk_known_by_its_address_calls_and_is_called(asterisk: Asterisk, ag
     callee.stop()
     (recording,) = asterisk.recordings.glob("ext610-*.wav")
     assert Sound.read(recording).amplitude(700) > 0.05
-    out = agent("sip:600@127.0.0.1:5060", "--duration", "1", command="dial", account=trunk, host=TRUNK)
+    out = agent("600", "--from", "carrier", "--duration", "1", command="dial", account=trunk, host=TRUNK)
     assert out.wait() == 0
     assert out.events.all("CallAnswered")
 

@@ -67,3 +67,19 @@ def test_sipp_holds_the_call_and_takes_it_back(
     else:
         Sipp(tmp_path / "sipp", hold, f"{HOST}:{PORT}", transport="u1" if transport == "udp" else "t1").wait()
     callee.events.wait("Disconnected")
+
+
+def test_a_phone_is_sent_to_another_phone(agent: StartAgent, phone: StartPhone, tmp_path: Path) -> None:
+    """Our REFER goes to the phone itself, which calls the other, and tells us by NOTIFY how it went."""
+    callee = agent(scene("refer"), account="[transfer]\ndesk = sip:desk@127.0.0.1:5072\n")
+    callee.wait_until_up()
+    bell = sound.tone(1300, 30, tmp_path / "desk.wav")
+    desk = phone(Phone(user="desk", registrar="", sip_port=5072, answer="auto", microphone=bell))
+    caller = phone(Phone(registrar="", microphone=sound.tone(1000, 30, tmp_path / "tone.wav")))
+    caller.dial(f"sip:agent@{HOST}:{PORT}")
+    desk.events.wait("CALL_ESTABLISHED", 15)
+    callee.events.wait("TransferProgress", where=lambda event: event["state"] == "answered")
+    caller.listen(1.5)
+    desk.hang_up()
+    assert Sound.read(desk.heard).amplitude(1000) > 0.1
+    assert Sound.read(caller.heard).amplitude(1300) > 0.1

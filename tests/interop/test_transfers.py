@@ -41,6 +41,7 @@ def feature(caller: Baresip, keys: str) -> None:
 
 def heard_by_agent(callee: Sipagent) -> Sound:
     """What the far ends of the one call of the agent said, to its end."""
+    callee.interrupt()
     callee.stop()
     (recording,) = callee.calls.glob("**/*.wav")
     return Sound.read(recording, channel=0)
