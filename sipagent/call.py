@@ -169,8 +169,8 @@ class Call:
         """Wait for the end of the call, whoever ends it."""
         return await asyncio.shield(self._end)
 
-    def send_media_to(self, unit: Hearer, *, tag: str = "") -> None:
-        """Let `unit` hear the far end. `tag` names the stream in the unit's media events."""
+    def send_media_to(self, unit: Hearer) -> None:
+        """Let `unit` hear the far end."""
         if unit not in self._hearers:
             self._hearers.append(unit)
 
@@ -317,7 +317,7 @@ class Call:
         """The call is over: free the media, say so, end the event stream."""
         if self.is_over:
             return
-        end = Disconnected(reason=reason, by=by)
+        end = Disconnected(reason=reason, by="callee" if by == "caller" and self._line.session.outgoing else by)
         self._end.set_result(end)
         self._turn_ended(False)
         self._line.media.close()

@@ -171,7 +171,7 @@ class CallFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected(Event):
-    """The call is over. `by` is `caller`, `us` or `network`."""
+    """The call is over. `by` is `caller` (`callee` of a call that we placed), `us` or `network`."""
 
     reason: str = ""
     by: str = "caller"

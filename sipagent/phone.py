@@ -320,7 +320,7 @@ class Softphone:
         for watcher in self._watchers:
             try:
                 watcher(stamped)
-            except Exception:
+            except Exception:  # whoever looks on is no part of the call: what they raise is told, and ends nothing
                 log.exception("call %s: a watcher failed at %s", call_id or "(none)", type(event).__name__)
 
 

@@ -273,8 +273,15 @@ class Switchboard:
         call.on(Event, lambda event: self._publish(call.call_id, event))
         media.watch = lambda event: self._media_happened(active, event)
         if self._recording is not None:
-            call.record(self._recording(call.call_id))
+            self._record(call, self._recording(call.call_id))
         return active
+
+    def _record(self, call: Call, path: Path) -> None:
+        """Record; a disk that will not have it is no reason to refuse a caller."""
+        try:
+            call.record(path)
+        except OSError as error:
+            log.error("call %s is not recorded: %s: %s", call.call_id, path, error.strerror)
 
     async def _see_through(self, active: Active, performance: Coroutine[Any, Any, None] | None = None) -> None:
         """Wait for the end of all that a call has: scenario, media, recording."""

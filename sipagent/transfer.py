@@ -180,7 +180,7 @@ class Transfer:
         """Announce the caller. A mistake in doing so keeps the caller with the agent."""
         try:
             agreed = await (target.play(announce) if isinstance(announce, str | Path) else announce(target))
-        except Exception:
+        except Exception:  # the scenario's own: the caller goes back to it, rather than hang between two
             log.exception("call %s: the announcement to %s failed", self._caller.call_id, self.to)
             self._step(TransferInput.DECLINED, reason="the announcement failed")
             return

@@ -10,7 +10,6 @@ from sipagent.audio import g711
 from sipagent.audio.resample import resample
 
 _PCM, _A_LAW, _MU_LAW, _EXTENSIBLE = 1, 6, 7, 0xFFFE
-HEADER_SIZE = 44
 
 
 class WavError(ValueError):

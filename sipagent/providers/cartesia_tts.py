@@ -120,8 +120,9 @@ class CartesiaTTS:
         for utterance in tuple(self._unfinished.values()):
             utterance.stop()
 
-    def send_media_to(self, unit: Speaker) -> None:
-        """Speak into `unit` from now on, in its encoding."""
+    def send_media_to(self, unit: Speaker, *, tag: str = "") -> None:
+        """Speak into `unit` from now on, in its encoding. `tag` names the stream in its media events."""
+        self._media.tag = tag
         if self._unit is not None and self._unit is not unit:
             self._unit.disconnect_source(self)
         self._unit = unit

@@ -13,6 +13,8 @@ class MediaStream:
     """Watches one source's stream. `duration` of the end is the time played, in seconds."""
 
     def __init__(self, source: str, publish: Callable[[Event], None]) -> None:
+        self.tag = ""
+        """What `send_media_to` called the stream."""
         self._source = source
         self._publish = publish
         self._playing = False
@@ -24,7 +26,7 @@ class MediaStream:
         self._cancel()
         if not self._playing:
             self._playing = True
-            self._publish(MediaStarted(source=self._source, encoding=encoding))
+            self._publish(MediaStarted(source=self._source, tag=self.tag, encoding=encoding))
 
     def paused(self, played: float) -> None:
         """Nothing is left to play; `played` seconds were, since the last pause."""
@@ -39,7 +41,7 @@ class MediaStream:
         if self._playing:
             self._playing = False
             played, self._played = self._played, 0.0
-            self._publish(MediaEnded(source=self._source, duration=round(played, 3)))
+            self._publish(MediaEnded(source=self._source, tag=self.tag, duration=round(played, 3)))
 
     def _cancel(self) -> None:
         if self._quiet is not None:
