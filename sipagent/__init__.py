@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sipagent.agent.agent import Agent
     from sipagent.agent.tools import tool
-    from sipagent.call import Call, InboundCall, OutboundCall, connect_media
+    from sipagent.call import Call, connect_media
     from sipagent.config import Account, secret
     from sipagent.events import (
         AgentSaid,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sipagent.phone import Softphone
     from sipagent.providers.cartesia_tts import CartesiaTTS
     from sipagent.providers.openai_realtime import OpenAIRealtime
+    from sipagent.ringing import InboundCall, OutboundCall
     from sipagent.service import run
 
 __all__ = [
@@ -67,11 +68,12 @@ __all__ = [
 _HOMES = {
     "agent.agent": ["Agent"],
     "agent.tools": ["tool"],
-    "call": ["Call", "InboundCall", "OutboundCall", "connect_media"],
+    "call": ["Call", "connect_media"],
     "config": ["Account", "secret"],
     "phone": ["Softphone"],
     "providers.cartesia_tts": ["CartesiaTTS"],
     "providers.openai_realtime": ["OpenAIRealtime"],
+    "ringing": ["InboundCall", "OutboundCall"],
     "service": ["run"],
 }
 """Where each name lives; what is not here is an event."""

@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 
-from sipagent.call import Call, OutboundCall
+from sipagent.call import Call
 from sipagent.call_media import LegMedia
 from sipagent.following import Following
 from sipagent.line import Line
+from sipagent.ringing import OutboundCall
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from sipagent.active import Active
-from sipagent.call import Call, OutboundCall
+from sipagent.call import Call
 from sipagent.destinations import Destinations
 from sipagent.errors import NotAcceptable
 from sipagent.events import CallMoved
 from sipagent.following import Following
 from sipagent.line import Signalling
+from sipagent.ringing import OutboundCall
 from sipagent.sip import outputs as sip
 from sipagent.sip.core import UserAgent
 from sipagent.sip.flow import Flow

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sipagent.audio import g711
-from sipagent.call import Call, InboundCall, Playback
+from sipagent.call import Call
 from sipagent.errors import CallFailed
+from sipagent.playback import Playback
+from sipagent.ringing import InboundCall
 
 log = logging.getLogger("sipagent")
 

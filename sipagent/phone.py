@@ -18,7 +18,7 @@ from typing import Self
 from sipagent.agent.agent import Agent
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import surroundings
-from sipagent.call import Call, OutboundCall
+from sipagent.call import Call
 from sipagent.config import Account, AgentSection, Configuration, Trunk
 from sipagent.errors import ConfigurationError
 from sipagent.events import CallerRefused, Event, Stamped
@@ -28,6 +28,7 @@ from sipagent.net.stun import is_stun
 from sipagent.performance import Scenario
 from sipagent.pipelines import render_clips, scenario_of
 from sipagent.reach import Reach
+from sipagent.ringing import OutboundCall
 from sipagent.sip import outputs as sip
 from sipagent.sip.admission import Admission, Peering, Verdict
 from sipagent.sip.challenge import Challenger

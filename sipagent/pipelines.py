@@ -9,13 +9,15 @@ from sipagent.agent.agent import Agent
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import surroundings
 from sipagent.audio import g711
-from sipagent.call import Call, InboundCall, Playback
+from sipagent.call import Call
 from sipagent.clips import rendered
 from sipagent.config import AgentSection
 from sipagent.config.values import Answer, Pipeline, TurnDetection
 from sipagent.performance import Scenario
+from sipagent.playback import Playback
 from sipagent.providers.cartesia_tts import CartesiaTTS
 from sipagent.providers.openai_realtime import OpenAIRealtime
+from sipagent.ringing import InboundCall
 
 INSTRUCTIONS = "You are a helpful phone assistant. Keep your answers short and fit for the telephone."
 RING_AT_MOST = 1.5

@@ -19,7 +19,7 @@ from sipagent.active import Active
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import Surroundings, surroundings
 from sipagent.agent.tools import Tool
-from sipagent.call import Call, InboundCall, OutboundCall
+from sipagent.call import Call
 from sipagent.call_media import LegMedia
 from sipagent.clips import as_note, shipped
 from sipagent.config import Configuration
@@ -33,6 +33,7 @@ from sipagent.media import DigitHeard, LegClosed, LegFailed, MediaEvent, RtpTime
 from sipagent.net.driver import SipDriver
 from sipagent.performance import Scenario, perform
 from sipagent.reach import Reach
+from sipagent.ringing import InboundCall, OutboundCall
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from sipagent.sip import outputs as sip
 from sipagent.sip.core import UserAgent

@@ -27,7 +27,8 @@ from sipagent.sip.transfer import (
 )
 
 if TYPE_CHECKING:
-    from sipagent.call import Call, OutboundCall
+    from sipagent.call import Call
+    from sipagent.ringing import OutboundCall
 
 log = logging.getLogger("sipagent")
 

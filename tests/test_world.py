@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sipagent.call import InboundCall
 from sipagent.config import Account, Configuration, General, Tls
 from sipagent.config.values import PortRange
 from sipagent.errors import ConfigurationError
 from sipagent.events import CallAnswered, CallReceived, Disconnected, Event, RegistrationFailed, Stamped
 from sipagent.phone import Softphone
+from sipagent.ringing import InboundCall
 from sipagent.sip.flow import Address, Transport
 
 DEADLINE = 20.0

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from sipagent.agent.interfaces import Close, surroundings
-from sipagent.call import InboundCall, OutboundCall
 from sipagent.capture import journal
 from sipagent.capture.bundle import Bundle, header_record
 from sipagent.capture.configuration import Sections, portable
@@ -21,6 +20,7 @@ from sipagent.events import DigitReceived
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
 from sipagent.recorder import Recorder
+from sipagent.ringing import InboundCall, OutboundCall
 from sipagent.testing.clock import run
 from sipagent.testing.network import HostPort, Network
 from sipagent.testing.world import world_in_memory
