@@ -480,6 +480,7 @@ class InviteSession:
 
     def _release(self, now: float) -> None:
         """Nothing that was asked, or that we wanted, outlives the session (section 15.1.2)."""
+        self._party.is_over = True
         self._party.timer.stop()
         self._info.close()
         self._answering.close(now)

@@ -247,7 +247,7 @@ class Modification:
         """A 2xx: the dialog goes on with what it says, and that of a re-INVITE is acknowledged."""
         dialog = request.dialog
         dialog.retarget(response)
-        if change.is_confirmed:
+        if change.is_confirmed and not self._party.is_over:
             self._party.timer.agree(response, now)
         if change.is_invite:
             ack = dialog.request("ACK", branch=self._party.branch(), number=request.request.cseq.number)

@@ -28,6 +28,8 @@ class Party:
     negotiation: Negotiation = field(default_factory=Negotiation)
     timer: SessionTimer = field(default_factory=SessionTimer)
     description: bytes = b""
+    is_over: bool = False
+    """The session has ended: what still comes in is only to be acknowledged."""
 
     def branch(self) -> str:
         """The branch of a new transaction."""

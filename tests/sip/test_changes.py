@@ -192,7 +192,7 @@ class TestOurOffer:
         bye = bench.request()
         bench.event(Ended)
         bench.receive(answer(bye, 200))
-        bench.receive(answer(invite, 200, body=SDP))
+        bench.receive(answer(invite, 200, body=SDP, headers=["Session-Expires: 1800;refresher=uac"]))
         assert bench.lines() == ["ACK"]
         assert bench.told() == []
         bench.advance(100.0)
