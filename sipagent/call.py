@@ -69,6 +69,7 @@ class Call:
         """The SIP Call-ID of the INVITE that began the call."""
         far, near = str(session.remote.uri), str(session.local.uri)
         self.caller, self.called = (near, far) if session.outgoing else (far, near)
+        self._far_end = "callee" if session.outgoing else "caller"
         self.display_name: str = session.remote.display_name
         self.headers: Mapping[str, str] = session.request.first_values()
         origin = origin_of(session.request.headers)
@@ -317,7 +318,7 @@ class Call:
         """The call is over: free the media, say so, end the event stream."""
         if self.is_over:
             return
-        end = Disconnected(reason=reason, by="callee" if by == "caller" and self._line.session.outgoing else by)
+        end = Disconnected(reason=reason, by=self._far_end if by == "caller" else by)
         self._end.set_result(end)
         self._turn_ended(False)
         self._line.media.close()

@@ -281,7 +281,7 @@ def test_a_call_of_ours_is_refused() -> None:
 
     told = Exchange(None).tell(story)
     assert told.of(CallFailedEvent) == [CallFailedEvent(code=486, reason="Words", outcome="busy")]
-    assert len(told.of(Disconnected)) == 1
+    assert [ended.by for ended in told.of(Disconnected)] == ["callee"]
     assert told.handset.of("CANCEL") == []
 
 

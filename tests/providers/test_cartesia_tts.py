@@ -215,7 +215,7 @@ def test_an_a_law_call_is_spoken_to_in_a_law() -> None:
 def test_media_events_bracket_speech_with_a_second_of_quiet() -> None:
     async def script(call: ScriptedCall) -> None:
         async with CartesiaTTS() as tts:
-            tts.send_media_to(call)
+            tts.send_media_to(call, tag="main")
             await tts.say("One.")
             await asyncio.sleep(0.5)
             await tts.say("Two.")
@@ -227,6 +227,7 @@ def test_media_events_bracket_speech_with_a_second_of_quiet() -> None:
 
     media = [type(event) for event in call.events if isinstance(event, MediaStarted | MediaEnded)]
     assert media == [MediaStarted, MediaEnded, MediaStarted, MediaEnded]
+    assert {event.tag for event in call.of(MediaStarted)} | {event.tag for event in call.of(MediaEnded)} == {"main"}
     samples = 571  # a character, in the double's pace
     assert [ended.duration for ended in call.of(MediaEnded)] == pytest.approx(
         [8 * samples / 8000, 6 * samples / 8000], abs=0.001
