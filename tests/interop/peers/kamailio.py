@@ -41,7 +41,7 @@ class Kamailio:
                 [*argv, "-DD", "-E"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + timeout
-        while "Kamailio" not in self.command("core.version").title():
+        while "kamailio" not in self.command("core.version"):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("Kamailio does not start: " + self.log[-2000:])
             time.sleep(0.05)

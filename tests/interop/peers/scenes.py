@@ -5,9 +5,8 @@ They need no provider, and so no model's mood decides what happens on the wire.
 
 import asyncio
 
+from sipagent import Call, InboundCall
 from sipagent.audio import g711, tones
-from sipagent.call import Call
-from sipagent.ringing import InboundCall
 
 UNTIL_TALKING = 1.0
 """Seconds of talk before anything is done to a call."""
