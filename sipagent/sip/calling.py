@@ -1,11 +1,13 @@
-"""Our INVITE: how it is said again after a refusal that names its cure, who rings for it, and the ACKs.
+"""Our INVITE: what its responses do to the session, how it is said again where a refusal names its cure, and the ACKs.
 
 401, 407: with credentials (RFC 3261 section 22) · 422: with a longer interval (RFC 4028 section 7.4)
 3xx: to another target, where we may (section 8.1.3.4)
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from sipagent.errors import Outcome
 from sipagent.sip.capabilities import ALLOW, SUPPORTED, WITHOUT_OFFER
 from sipagent.sip.confirmation import FORKS, Confirmation
 from sipagent.sip.dialog import Dialog
@@ -13,15 +15,20 @@ from sipagent.sip.flow import Flow
 from sipagent.sip.headers import NameAddr
 from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
-from sipagent.sip.layer import TransactionUser
+from sipagent.sip.invite_reports import Cause, cause_of
+from sipagent.sip.invite_table import SESSION, SessionInput
 from sipagent.sip.message import Field, Request, Response
 from sipagent.sip.negotiation import Step
 from sipagent.sip.party import Party
+from sipagent.sip.reasons import reason_phrase
 from sipagent.sip.reliability import ReliableOrder, is_reliable, rack_of
 from sipagent.sip.requests import again, opening_request, sdp_type
 from sipagent.sip.session_timer import SessionTimer
 from sipagent.sip.timers import PATIENCE
 from sipagent.sip.uri import Uri
+
+if TYPE_CHECKING:
+    from sipagent.sip.invite import InviteSession
 
 REDIRECTIONS = 5
 """Targets tried after the first: that many redirections look like a loop."""
@@ -65,14 +72,23 @@ def opening_invite(
 
 
 class Calling:
-    """The caller's half of a session (RFC 3261 section 13.2). `user` is told of the responses to the INVITE."""
+    """The caller's half of a session (RFC 3261 section 13.2). The responses to the INVITE move it by `step`."""
 
-    def __init__(self, party: Party, request: Request, flow: Flow, *, user: TransactionUser, follow: Follow) -> None:
+    def __init__(
+        self,
+        session: "InviteSession",
+        party: Party,
+        request: Request,
+        flow: Flow,
+        step: Callable[[SessionInput, Cause, float], None],
+        follow: Follow,
+    ) -> None:
         self.request = request
         """The INVITE as it left last."""
         self.flow = flow
+        self._session = session
         self._party = party
-        self._user = user
+        self._step = step
         self._follow = follow
         self._targets: list[tuple[Uri, Flow]] = []
         self._known = {request.uri}
@@ -84,11 +100,56 @@ class Calling:
         if self.request.body:
             self._party.description = self.request.body
             self._party.negotiation.take(Step.OFFER_SENT)
-        self._party.layer.request(self.request, self.flow, self._user, now, others=others)
+        self._party.layer.request(self.request, self.flow, self, now, others=others)
+
+    # ---- what became of it
+
+    def receive_response(self, response: Response, request: Request, now: float) -> None:
+        """Take a response; those to an INVITE that has been said again since are late."""
+        if request is not self.request:
+            return
+        if response.code < 200:
+            self._receive_provisional(response, now)
+        elif response.code >= 300:
+            self._receive_failure(response, now)
+        elif self._session.dialog is None:
+            self._step(SessionInput.SUCCESS, cause_of(response), now)
+        else:
+            self._answered_again(response, now)
+
+    def request_failed(self, request: Request, code: int, now: float, *, why: str = "") -> None:
+        """Nobody answered, or it could not be sent: on to the next target, if there is one."""
+        if request is not self.request:
+            return
+        if self._may_amend and self._turn():
+            self._step(SessionInput.AMENDED, Cause(), now)
+            return
+        cause = Cause(code=code, reason=reason_phrase(code), outcome=Outcome.NETWORK)
+        self._step(SessionInput.FAILURE, cause, now)
+
+    def moved(self, request: Request, server: Flow) -> None:
+        """It goes to another server."""
+        if request is self.request:
+            self._session.flow = self.flow = server
+
+    def _receive_provisional(self, response: Response, now: float) -> None:
+        if self._ring(response, now):
+            self._step(SessionInput.PROVISIONAL, cause_of(response), now)
+
+    def _receive_failure(self, response: Response, now: float) -> None:
+        if self._may_amend and self._amend(response):
+            self._session.flow = self.flow
+            self._step(SessionInput.AMENDED, Cause(), now)
+        else:
+            self._step(SessionInput.FAILURE, cause_of(response), now)
+
+    @property
+    def _may_amend(self) -> bool:
+        return (self._session.state, SessionInput.AMENDED) in SESSION
 
     # ---- said again
 
-    def amend(self, response: Response) -> bool:
+    def _amend(self, response: Response) -> bool:
         """Write the INVITE so that it may succeed where this one was refused; False where nothing helps."""
         authenticator = self._party.authenticator
         if response.code in (401, 407) and (credentials := authenticator.answer(self.request, response)):
@@ -102,9 +163,9 @@ class Calling:
             self._targets.clear()
         elif response.code < 400:
             self._take_targets(response)
-        return self.turn()
+        return self._turn()
 
-    def turn(self) -> bool:
+    def _turn(self) -> bool:
         """Write the INVITE for the next target that a 3xx named; False where there is none left."""
         if not self._targets:
             return False
@@ -144,7 +205,7 @@ class Calling:
         """The early dialog that was opened last."""
         return next(reversed(self._dialogs.values()), None)
 
-    def ring(self, response: Response, now: float) -> bool:
+    def _ring(self, response: Response, now: float) -> bool:
         """Take a 1xx: it may open a dialog, and want a PRACK. False for one repeated, or out of its order."""
         tag = response.to.tag
         if response.code == 100 or not tag:
@@ -183,7 +244,7 @@ class Calling:
                 self._party.description = answer
             self._party.negotiation.take(Step.ANSWER_SENT)
 
-    def answered_again(self, response: Response, now: float) -> None:
+    def _answered_again(self, response: Response, now: float) -> None:
         """A further 2xx: one repeated, or another phone's, which is hung up on (section 13.2.2.4)."""
         if response.to.tag in self._confirmation:
             self._confirmation.repeat(response.to.tag)
@@ -209,7 +270,7 @@ class Calling:
     def cancel(self, now: float) -> None:
         """Send CANCEL, and wait 64*T1 for the INVITE's end (section 9.1)."""
         self._cancelled_at = now
-        self._party.layer.cancel(self.request, self._user, now)
+        self._party.layer.cancel(self.request, self, now)
 
     def settle(self) -> None:
         """Try no further server, and no further target."""

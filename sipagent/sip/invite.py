@@ -9,7 +9,7 @@ What moves a session from state to state is in `invite_table`.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sipagent.errors import LocalProtocolError, Outcome
+from sipagent.errors import LocalProtocolError
 from sipagent.sip.answering import Answering
 from sipagent.sip.calling import Calling, Follow, nowhere, opening_invite
 from sipagent.sip.dialog import Dialog
@@ -21,7 +21,7 @@ from sipagent.sip.identity import Identity
 from sipagent.sip.ids import Ids
 from sipagent.sip.in_dialog import InDialog
 from sipagent.sip.info import InfoQueue
-from sipagent.sip.invite_reports import REPORTS, Cause, broken, cause_of, reason_text
+from sipagent.sip.invite_reports import REPORTS, Cause, broken, reason_text
 from sipagent.sip.invite_table import SESSION, Action, SessionInput, SessionState
 from sipagent.sip.layer import TransactionLayer
 from sipagent.sip.message import Field, Request, Response
@@ -29,7 +29,6 @@ from sipagent.sip.modification import Air, Describe, Ending, Modification
 from sipagent.sip.outputs import OfferDue, ReofferAnswered, ReofferRefused
 from sipagent.sip.parameters import quote
 from sipagent.sip.party import Party
-from sipagent.sip.reasons import reason_phrase
 from sipagent.sip.session_timer import Due
 from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
@@ -103,7 +102,7 @@ class InviteSession:
             authenticator=Authenticator(credentials, host.ids, request.call_id),
         )
         self._dialog: Dialog | None = None
-        self._calling = Calling(self._party, request, flow, user=self, follow=follow) if self.outgoing else None
+        self._calling = Calling(self, self._party, request, flow, self._step, follow) if self.outgoing else None
         self._answering = Answering(self._party)
         self._changes = Modification(
             self._party,
@@ -340,49 +339,7 @@ class InviteSession:
         """Whether an offer waits for our answer, the one of the first INVITE excepted."""
         return self._answering.update is not None or self.state is SessionState.ESTABLISHED
 
-    # ---- responses to our INVITE
-
-    def receive_response(self, response: Response, request: Request, now: float) -> None:
-        if self._calling is None or request is not self._calling.request:
-            return
-        if response.code < 200:
-            self._receive_provisional(self._calling, response, now)
-        elif response.code >= 300:
-            self._receive_failure(self._calling, response, now)
-        elif self._dialog is None:
-            self._step(SessionInput.SUCCESS, cause_of(response), now)
-        else:
-            self._calling.answered_again(response, now)
-
-    def request_failed(self, request: Request, code: int, now: float, *, why: str = "") -> None:
-        if self._calling is None or request is not self._calling.request:
-            return
-        if self._may_amend and self._calling.turn():
-            self._step(SessionInput.AMENDED, Cause(), now)
-            return
-        cause = Cause(code=code, reason=reason_phrase(code), outcome=Outcome.NETWORK)
-        self._step(SessionInput.FAILURE, cause, now)
-
-    def moved(self, request: Request, server: Flow) -> None:
-        if self._calling is not None and request is self._calling.request:
-            self.flow = self._calling.flow = server
-
-    def _receive_provisional(self, calling: Calling, response: Response, now: float) -> None:
-        if calling.ring(response, now):
-            self._step(SessionInput.PROVISIONAL, cause_of(response), now)
-
-    def _receive_failure(self, calling: Calling, response: Response, now: float) -> None:
-        if self._may_amend and calling.amend(response):
-            self.flow = calling.flow
-            self._step(SessionInput.AMENDED, Cause(), now)
-        else:
-            self._step(SessionInput.FAILURE, cause_of(response), now)
-
-    @property
-    def _may_amend(self) -> bool:
-        return (self.state, SessionInput.AMENDED) in SESSION
-
-    # ---- what became of our other requests
+    # ---- what became of our requests inside the dialog
 
     def _offer_due(self) -> None:
         self._layer.emit(OfferDue(session=self))
