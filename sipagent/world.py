@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from sipagent.agent.conversation import ToolRunner
 from sipagent.agent.interfaces import FrameSocket, ProviderOptions
-from sipagent.agent.tools import Tool
+from sipagent.agent.tools import Tool, ToolRunner
 from sipagent.config import Configuration
 from sipagent.media import Leg, MediaEvent
 from sipagent.net.ids import RandomIds

@@ -5,9 +5,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from sipagent.agent.clips import Clips
-from sipagent.agent.conversation import HANG_UP, Conversation, ToolRunner
+from sipagent.agent.conversation import HANG_UP, Conversation
 from sipagent.agent.interfaces import Mind, Mouth
-from sipagent.agent.tools import Tool, as_tools
+from sipagent.agent.tools import Tool, ToolRunner, as_tools
 from sipagent.agent.transfer import TRANSFER, declaration_of_transfer
 
 MakeMind = Callable[..., Mind]

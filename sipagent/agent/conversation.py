@@ -9,7 +9,7 @@ All of it happens in plain functions, in the order of the events; only tools run
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -17,8 +17,9 @@ from sipagent.agent.answer import Answer
 from sipagent.agent.clips import Clips, PlayedClip
 from sipagent.agent.delivery import Delivery
 from sipagent.agent.interfaces import AgentCall, Mind, Mouth
-from sipagent.agent.tools import Tool
-from sipagent.agent.transfer import TRANSFER, told_of_transfer
+from sipagent.agent.running_tools import RunningTools
+from sipagent.agent.silence import PATIENCE, SilenceWatch
+from sipagent.agent.tools import Tool, ToolRunner
 from sipagent.agent.turn import Turn, TurnAction, TurnInput, TurnState
 from sipagent.errors import ProviderError
 from sipagent.events import (
@@ -37,8 +38,6 @@ from sipagent.events import (
     ToolCall,
 )
 
-PATIENCE = 3.5
-"""Seconds of silence in the agent's turn after which the caller hears something."""
 LAST_WORDS = 10.0
 """Seconds that the end of a call may take."""
 BYTES_A_SECOND = 8000
@@ -55,9 +54,6 @@ _FINAL = frozenset({400, 401, 402, 403, 404})
 _WAITED_FOR = frozenset({TurnState.THINKING, TurnState.RETRYING, TurnState.RESTORING})
 """States in which the caller waits for us."""
 _LAST = frozenset({TurnState.ENDING, TurnState.OVER})
-
-ToolRunner = Callable[[Tool, Mapping[str, Any], object], Awaitable[str]]
-"""Runs a tool with a model's arguments on a call, and returns its result as text."""
 
 
 class Conversation:
@@ -78,24 +74,18 @@ class Conversation:
         self._mind = mind
         self._voice = voice
         self._clips = clips
-        self._tools = {tool.name: tool for tool in tools}
         self._greeting = greeting
         self._greeting_instructions = greeting_instructions
-        self._transfer_to = transfer_to
-        self._run_tool = run_tool
+        self._tools = RunningTools(mind, self, tools=tools, transfer_to=transfer_to, run_tool=run_tool)
         self._call: AgentCall
         self._turn = Turn()
         self._delivery = Delivery(voice, self)
         self._is_expecting = False
         self._farewell_in: str | None = None
-        self._interruptions = 0
-        self._running_tools = 0
         self._is_held = False
-        self._is_away = False
         self._became_quiet = asyncio.Event()
         self._clip: PlayedClip | None = None
-        self._has_asked_patience = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._silence = SilenceWatch(self._take_silence)
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
 
@@ -127,7 +117,7 @@ class Conversation:
             self._begin()
             await self._over.wait()
         finally:
-            self._set_timer(None)
+            self._silence.set(None)
             call.off(Event, self.receive)
 
     def _begin(self) -> None:
@@ -149,7 +139,7 @@ class Conversation:
     def receive(self, event: Event) -> None:
         """Take one event of the call. What a caller does who is on the way to somebody else is not for us."""
         match event:
-            case SpeechStarted() | SpeechEnded() | DigitReceived() if self._is_away:
+            case SpeechStarted() | SpeechEnded() | DigitReceived() if self._tools.is_away:
                 pass
             case SpeechStarted():
                 self._step(TurnInput.CALLER_STARTED)
@@ -190,48 +180,7 @@ class Conversation:
         if event.name == HANG_UP["name"]:
             self._farewell_in = event.response_id
             return
-        self._running_tools += 1
-        self._start(self._answer_tool(event))
-
-    async def _answer_tool(self, event: ToolCall) -> None:
-        interruptions = self._interruptions
-        tool = self._tools.get(event.name)
-        if event.name == TRANSFER and self._transfer_to:
-            result = await self._transfer(event.arguments.get("to"))
-        elif tool is None:
-            result = f"Error: there is no tool called {event.name}."
-        else:
-            result = await self._run_tool(tool, event.arguments, self._call)
-        self._mind.answer_tool(event.tool_call_id, result)
-        if interruptions == self._interruptions:
-            self._running_tools -= 1
-            self._expect()
-
-    async def _transfer(self, to: object) -> str:
-        """Put the caller through, once what was said with it is heard; return what the model is to know of it."""
-        if to not in self._transfer_to:
-            return f"Error: there is nobody called {to}; there is {', '.join(self._transfer_to)}."
-        interruptions = self._interruptions
-        await self._quiet()
-        if interruptions != self._interruptions:
-            return "Not done: the caller spoke first. Try again if that is still what they want."
-        self._is_away = True
-        self._watch_silence(self._turn.state)
-        progress = await self._call.transfer(str(to))
-        if progress.state == "answered":
-            self._step(TurnInput.GONE)
-        else:
-            self._is_away = False
-            self.paused()
-        return told_of_transfer(progress)
-
-    async def _quiet(self) -> None:
-        """Wait until the answer that is being given is heard, or cut off; not for long, in case it never is."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS):
-                while self._is_expecting or not self._delivery.is_idle:
-                    self._became_quiet.clear()
-                    await self._became_quiet.wait()
+        self._start(self._tools.begin(event, self._call))
 
     def _take_response_end(self, event: ResponseDone) -> None:
         """All text has come. A farewell ends here: it is known now what the caller shall hear of it."""
@@ -268,8 +217,8 @@ class Conversation:
 
     def paused(self) -> None:
         """In the middle of an answer the caller hears nothing."""
-        if self._turn.state not in _LAST and not (self._is_held or self._is_away):
-            self._set_timer(PATIENCE)
+        if self._turn.state not in _LAST and not (self._is_held or self._tools.is_away):
+            self._silence.set(PATIENCE)
 
     def voice_failed(self) -> None:
         """An answer was not said to its end."""
@@ -296,8 +245,34 @@ class Conversation:
         """With nothing to say, to wait for or to play, it is the caller's turn, or the end."""
         self._became_quiet.set()
         is_playing = self._clip is not None and not self._clip.is_over
-        if self._delivery.is_idle and not (self._is_expecting or self._running_tools or is_playing):
+        if self._delivery.is_idle and not (self._is_expecting or self._tools.are_waited_for or is_playing):
             self._step(TurnInput.SPOKEN)
+
+    # ---- what became of the tools
+
+    async def quiet(self) -> None:
+        """Wait until the answer that is being given is heard, or cut off; not for long, in case it never is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                while self._is_expecting or not self._delivery.is_idle:
+                    self._became_quiet.clear()
+                    await self._became_quiet.wait()
+
+    def left(self) -> None:
+        """The caller is on the way to somebody else."""
+        self._watch_silence(self._turn.state)
+
+    def returned(self) -> None:
+        """The caller is with us again, and waits for what we say to that."""
+        self.paused()
+
+    def put_through(self) -> None:
+        """The caller talks to somebody else."""
+        self._step(TurnInput.GONE)
+
+    def answered(self) -> None:
+        """The mind has a result, and goes on."""
+        self._expect()
 
     # ---- what is done about it
 
@@ -319,8 +294,7 @@ class Conversation:
 
     def _stop(self) -> None:
         """Barge-in: silence within a tick, clips included."""
-        self._interruptions += 1
-        self._running_tools = 0  # they run on, but nobody waits for them any more
+        self._tools.interrupt()
         self._is_expecting = False
         self._farewell_in = None
         self._delivery.cut()
@@ -377,7 +351,7 @@ class Conversation:
         self._is_expecting = False
         if clip:
             self._play(clip)
-        self._set_timer(LAST_WORDS)
+        self._silence.set(LAST_WORDS)
 
     def _hang_up(self) -> None:
         self._call.hang_up()
@@ -386,7 +360,7 @@ class Conversation:
     def _close(self) -> None:
         self._call.stop_media_to(self._mind)
         self._delivery.abandon()
-        self._set_timer(None)
+        self._silence.set(None)
         self._over.set()
 
     def _play(self, clip: bytes) -> None:
@@ -400,36 +374,25 @@ class Conversation:
     # ---- no silence for long
 
     def _watch_silence(self, before: TurnState) -> None:
-        """The watch runs from the moment that the caller waits for us until he hears us; on hold he does neither."""
+        """He who is on hold, or away, neither waits nor hears."""
         if self._turn.state in _LAST:
             return
-        if self._is_held or self._is_away or self._turn.state not in _WAITED_FOR:
-            self._set_timer(None)
-        elif before not in _WAITED_FOR or self._timer is None:
-            self._has_asked_patience = False
-            self._set_timer(PATIENCE)
+        absent = self._is_held or self._tools.is_away
+        self._silence.watch(waited=before in _WAITED_FOR, waits=self._turn.state in _WAITED_FOR and not absent)
 
-    def _set_timer(self, seconds: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(seconds, self._on_timer) if seconds is not None else None
-
-    def _on_timer(self) -> None:
+    def _take_silence(self) -> None:
         """Too long a silence. The caller is asked for patience; then whoever is late counts as failed.
 
         A running tool is not late, and a second attempt not before it had its time.
         """
-        self._timer = None
         if self._turn.state is TurnState.ENDING:
             self._step(TurnInput.EXPIRED)
             return
-        first = not self._has_asked_patience
-        if first or self._running_tools:
-            self._has_asked_patience = True
+        first = self._silence.ask_patience()
+        if first or self._tools.are_waited_for:
             self._play(self._clips.one_moment)
-            self._set_timer(len(self._clips.one_moment) / BYTES_A_SECOND + PATIENCE)
-        if self._running_tools or (first and self._turn.state in (TurnState.RETRYING, TurnState.RESTORING)):
+            self._silence.set(len(self._clips.one_moment) / BYTES_A_SECOND + PATIENCE)
+        if self._tools.are_waited_for or (first and self._turn.state in (TurnState.RETRYING, TurnState.RESTORING)):
             return
         if self._delivery.is_voice_late:
             self._voice.reconnect()

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -76,6 +76,10 @@ class Tool:
         if inspect.iscoroutinefunction(self.function):
             return await self.function(**given)
         return await asyncio.to_thread(self.function, **given)
+
+
+ToolRunner = Callable[[Tool, Mapping[str, Any], object], Awaitable[str]]
+"""Runs a tool with a model's arguments on a call, and returns its result as text."""
 
 
 @overload
