@@ -27,6 +27,7 @@ from sipagent.sip.references import References
 from sipagent.sip.registration import Registration
 from sipagent.sip.replaces import Replaces
 from sipagent.sip.requests import contact_over
+from sipagent.sip.sessions import Sessions
 from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
 
@@ -58,11 +59,9 @@ class UserAgent:
         self._floodgate = Floodgate(self._knows)
         self._rates = CallRates()
         self._layer = TransactionLayer(user_agent, has_tcp=has_tcp)
-        self._host = Host(layer=self._layer, ids=ids, ended=self._forget_session)
-        self._sessions: dict[tuple[str, str], InviteSession] = {}
+        self._sessions = Sessions()
+        self._host = Host(layer=self._layer, ids=ids, ended=self._sessions.remove)
         self._references = References(self._layer, ids)
-        self._hosts: dict[InviteSession, str] = {}
-        self._parties: Counter[str] = Counter()
         self._registrations: list[Registration] = []
 
     @property
@@ -181,7 +180,7 @@ class UserAgent:
             others=others,
             follow=follow,
         )
-        self._remember_session(session)
+        self._sessions.add(session)
         return session
 
     def refer(self, session: InviteSession, target: Uri, now: float, *, replaces: InviteSession | None = None) -> None:
@@ -214,7 +213,7 @@ class UserAgent:
             self._layer.receive_again(transaction, request, now)
         elif request.method == "CANCEL":
             self._receive_cancel(request, flow, now)
-        elif (session := self._session_of(request)) is not None:
+        elif (session := self._sessions.of(request)) is not None:
             self._receive_in_dialog(session, request, flow, now)
         elif self._references.is_known(request):  # its call is over already
             self._references.receive_notify(self._layer.serve(request, flow, now), now)
@@ -235,35 +234,25 @@ class UserAgent:
         transaction = self._layer.server(request)
         if transaction is not None and not self._layer.receive_again(transaction, request, now):
             return
-        session = self._session_of(request) or self._session_awaiting(request)
+        session = self._sessions.of(request)
+        if session is None and (session := self._sessions.awaiting(request)) is not None:
+            self.counters["ack-by-call-id"] += 1
         if session is None:
             self.counters["ack-unexpected"] += 1
         else:
             session.receive_ack(request, now)
-
-    def _session_awaiting(self, request: Request) -> InviteSession | None:
-        """Some phones (pyVoIP) make up the To tag of their ACK: Call-ID and CSeq are as good."""
-        for session in self._sessions.values():
-            if session.call_id == request.call_id and session.awaits(request.cseq.number):
-                self.counters["ack-by-call-id"] += 1
-                return session
-        return None
 
     def _receive_cancel(self, request: Request, flow: Flow, now: float) -> None:
         """200 to the CANCEL, 487 to its INVITE if that is still open (RFC 3261 section 9.2)."""
         cancelled = self._layer.server(request, method="INVITE")
         if cancelled is None and self._admitted(request, flow, now) is None:
             return
-        session = next((item for item in self._sessions.values() if cancelled and item.invited_by(cancelled)), None)
+        session = self._sessions.invited_by(cancelled) if cancelled is not None else None
         transaction = self._layer.serve(request, flow, now)
         code = 481 if cancelled is None else 200
         self._layer.respond(transaction, code, now, to_tag=session.local_tag if session else self._tag(request))
         if session is not None and cancelled is not None:
             session.receive_cancel(cancelled, now)
-
-    def _session_of(self, request: Request) -> InviteSession | None:
-        session = self._sessions.get((request.call_id, request.to.tag)) if request.to.tag else None
-        return session if session is not None and session.owns(request) else None
 
     def _receive_in_dialog(self, session: InviteSession, request: Request, flow: Flow, now: float) -> None:
         transaction = self._layer.serve(request, flow, now)
@@ -327,7 +316,7 @@ class UserAgent:
         except ValueError:
             self._answer(transaction, 400, now, reason="Bad Replaces")
             return
-        replaced = self._replaced(named)
+        replaced = self._sessions.replaced(named) if named is not None else None
         if isinstance(replaced, int):
             self._answer(transaction, replaced, now)
             return
@@ -342,21 +331,9 @@ class UserAgent:
         except ValueError:
             self._answer(transaction, 400, now, reason="Bad Contact or Record-Route")
             return
-        self._remember_session(session)
+        self._sessions.add(session)
         self._layer.respond(transaction, 100, now)
         self._layer.emit(Invited(session=session, offer=transaction.request.content, replaces=replaced))
-
-    def _replaced(self, named: Replaces | None) -> InviteSession | int | None:
-        """The call that an INVITE takes the place of, or the code to refuse it with (RFC 3891 section 3)."""
-        if named is None:
-            return None
-        session = self._sessions.get((named.call_id, named.to_tag))
-        # An early dialog is nobody's to take: it has not been answered, by us or by whom we ring.
-        if session is None or session.remote.tag != named.from_tag or not session.has_stood:
-            return 481
-        if not session.is_confirmed:
-            return 603
-        return 486 if named.early_only else session
 
     def _answer_outright(self, transaction: ServerTransaction, now: float) -> None:
         """OPTIONS is told what we can (section 11.2); a NOTIFY that nobody asked for is welcome all the same."""
@@ -401,7 +378,7 @@ class UserAgent:
 
     def _knows(self, host: str) -> bool:
         """Whether an address is a peer's, or that of a party to a call."""
-        return self._admission.standing(host) is not Standing.STRANGER or host in self._parties
+        return self._admission.standing(host) is not Standing.STRANGER or self._sessions.has_party(host)
 
     def _identity_of(self, transaction: ServerTransaction, line: str) -> Identity | None:
         """Whom a caller has found: by our Contact, by the trunk or password it came with, else by its registrar."""
@@ -421,18 +398,6 @@ class UserAgent:
         return next(at_peer, None)
 
     # ---- what is over
-
-    def _remember_session(self, session: InviteSession) -> None:
-        self._sessions[session.call_id, session.local_tag] = session
-        self._hosts[session] = session.flow.remote.host
-        self._parties[session.flow.remote.host] += 1
-
-    def _forget_session(self, session: InviteSession) -> None:
-        self._sessions.pop((session.call_id, session.local_tag), None)
-        host = self._hosts.pop(session)
-        self._parties[host] -= 1
-        if not self._parties[host]:
-            del self._parties[host]
 
     def _forget_registration(self, registration: Registration) -> None:
         self._registrations.remove(registration)
