@@ -7,7 +7,6 @@ typed events. Everything happens in plain functions when a frame arrives: the sa
 Wire: platform.openai.com, "Realtime API", GA shape; the `OpenAI-Beta` header is never sent.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -31,6 +30,7 @@ from sipagent.events import (
 )
 from sipagent.providers.connection import websocket_url
 from sipagent.providers.openai_calls import ToolCalls
+from sipagent.providers.openai_frames import ALREADY_ANSWERING, ServerError, arguments_in, part_of, status_in, text_of
 from sipagent.providers.openai_history import History, message
 from sipagent.providers.openai_link import PROBE, SETUP, RealtimeLink
 from sipagent.providers.openai_responses import Request, Responses
@@ -41,22 +41,6 @@ BASE_URL = "wss://api.openai.com/v1"
 MODEL = "gpt-realtime-1.5"
 TRANSCRIPTION = "gpt-4o-mini-transcribe"
 SILENCE_MS = 500
-
-_STATUSES = {
-    "invalid_api_key": 401,
-    "insufficient_quota": 402,
-    "billing_hard_limit_reached": 402,
-    "account_deactivated": 403,
-    "model_not_found": 404,
-    "missing_model": 404,
-    "invalid_model": 404,
-    "beta_api_shape_disabled": 400,
-}
-"""Error codes after which another attempt would end alike, and the HTTP status that says the same."""
-
-_HARMLESS = frozenset(
-    {"response_cancel_not_active", "input_audio_buffer_commit_empty", "conversation_already_has_active_response"}
-)
 
 
 class OpenAIRealtime:
@@ -246,8 +230,7 @@ class OpenAIRealtime:
             self._fail(str(how).removeprefix(f"{self.name}: "), how.status)
             return
         self._here.publish(ProviderClosed(provider=self.name, code=how.code, reason=how.reason, clean=how.clean))
-        status = next((status for code, status in _STATUSES.items() if code in how.reason), None)
-        self._fail(f"the socket was closed: {how.code} {how.reason}".rstrip(), status)
+        self._fail(f"the socket was closed: {how.code} {how.reason}".rstrip(), status_in(how.reason))
 
     def _fail(self, text: str, status: int | None) -> None:
         """The session cannot be used."""
@@ -270,19 +253,17 @@ class OpenAIRealtime:
             handler(frame)
 
     def _on_error(self, frame: Mapping[str, Any]) -> None:
-        """Most errors leave the session usable; the code decides (see `_STATUSES` and `_HARMLESS`)."""
-        error = frame.get("error")
-        error = error if isinstance(error, Mapping) else {}
-        code, event_id = str(error.get("code") or ""), str(error.get("event_id") or "")
-        text = f"{error.get('message') or code or 'an error without words'}"
-        if code == "conversation_already_has_active_response":
-            number = event_id.removeprefix("response-")
+        """Most errors leave the session usable; their code decides."""
+        error = ServerError.of_frame(frame)
+        text = error.text or "an error without words"
+        if error.code == ALREADY_ANSWERING:
+            number = error.event_id.removeprefix("response-")
             self._send_requests(self._responses.refused(int(number)) if number.isdecimal() else [])
-        elif event_id == SETUP:
+        elif error.event_id == SETUP:
             self._fail(f"the session was refused: {text}", 400)
-        elif code in _STATUSES:
-            self._fail(text, _STATUSES[code])
-        elif code not in _HARMLESS and event_id != PROBE:
+        elif error.status is not None:
+            self._fail(text, error.status)
+        elif not error.is_harmless and error.event_id != PROBE:
             self._here.publish(Notice(text=f"openai: {text}"))
 
     def _on_speech_started(self, frame: Mapping[str, Any]) -> None:
@@ -299,7 +280,7 @@ class OpenAIRealtime:
 
     def _on_committed(self, frame: Mapping[str, Any]) -> None:
         """The caller's turn is an item now. Until its transcript comes, only its audio tells what he said."""
-        self._history.spoken(str(frame.get("item_id") or ""), self._link.take_turn())
+        self._history.spoken(text_of(frame, "item_id"), self._link.take_turn())
 
     def _on_item_added(self, frame: Mapping[str, Any]) -> None:
         self._take_item(frame, done=False)
@@ -316,48 +297,48 @@ class OpenAIRealtime:
             return ""
         previous = frame.get("previous_item_id")
         self._history.put(item, previous if isinstance(previous, str) else None, done=done)
-        return str(item.get("id") or "")
+        return text_of(item, "id")
 
     def _on_transcript(self, frame: Mapping[str, Any]) -> None:
-        item_id, text = str(frame.get("item_id") or ""), str(frame.get("transcript") or "")
+        item_id, text = text_of(frame, "item_id"), text_of(frame, "transcript")
         self._history.transcribed(item_id, text)
         self._here.publish(CallerSaid(text=text, item_id=item_id))
 
     def _on_response_created(self, frame: Mapping[str, Any]) -> None:
-        response = _object(frame, "response")
+        response = part_of(frame, "response")
         metadata = response.get("metadata")
         request = metadata.get("request") if isinstance(metadata, Mapping) else None
-        response_id = str(response.get("id") or "")
+        response_id = text_of(response, "id")
         if self._responses.created(response_id, request if isinstance(request, str) else None):
             self.send("response.cancel", response_id=response_id)
 
     def _on_text_delta(self, frame: Mapping[str, Any]) -> None:
-        response_id, text = str(frame.get("response_id") or ""), str(frame.get("delta") or "")
+        response_id, text = text_of(frame, "response_id"), text_of(frame, "delta")
         if text and not self._responses.is_dead(response_id):
-            item_id = str(frame.get("item_id") or "")
+            item_id = text_of(frame, "item_id")
             self._here.publish(TextDelta(text=text, response_id=response_id, item_id=item_id))
 
     def _on_text_done(self, frame: Mapping[str, Any]) -> None:
-        response_id, text = str(frame.get("response_id") or ""), str(frame.get("text") or "")
+        response_id, text = text_of(frame, "response_id"), text_of(frame, "text")
         if text and not self._responses.is_dead(response_id):
-            item_id = str(frame.get("item_id") or "")
+            item_id = text_of(frame, "item_id")
             self._here.publish(TextDone(text=text, response_id=response_id, item_id=item_id))
 
     def _on_tool_call(self, frame: Mapping[str, Any]) -> None:
         """A call is complete; it is heard of once, and not at all when its response was cut off."""
-        call_id, response_id = str(frame.get("call_id") or ""), str(frame.get("response_id") or "")
+        call_id, response_id = text_of(frame, "call_id"), text_of(frame, "response_id")
         if self._responses.is_dead(response_id) or not self._calls.begin(call_id, response_id):
             return
-        arguments = _arguments(frame.get("arguments"))
+        arguments = arguments_in(frame.get("arguments"))
         if arguments is None:
             self.answer_tool(call_id, "Error: the arguments are no JSON object.")
             return
-        name = str(frame.get("name") or "")
+        name = text_of(frame, "name")
         self._here.publish(ToolCall(name=name, arguments=arguments, tool_call_id=call_id, response_id=response_id))
 
     def _on_response_done(self, frame: Mapping[str, Any]) -> None:
-        response = _object(frame, "response")
-        response_id, status = str(response.get("id") or ""), str(response.get("status") or "completed")
+        response = part_of(frame, "response")
+        response_id, status = text_of(response, "id"), str(response.get("status") or "completed")
         dead = self._responses.is_dead(response_id)
         requests = self._responses.done(response_id)
         output = response.get("output")
@@ -371,10 +352,8 @@ class OpenAIRealtime:
         self._here.publish(ResponseDone(response_id=response_id, status="cancelled" if dead else status))
 
     def _take_failure(self, response: Mapping[str, Any]) -> None:
-        error = _object(_object(response, "status_details"), "error")
-        code = str(error.get("code") or "")
-        status = _STATUSES.get(code)
-        text = f"an answer failed: {error.get('message') or code or 'without words'}"
+        error = ServerError.of_frame(part_of(response, "status_details"))
+        status, text = error.status, f"an answer failed: {error.text or 'without words'}"
         reason = explain(self.name, status, text, secret=self._key)
         self._here.publish(ProviderFailed(provider=self.name, reason=reason, status=status))
 
@@ -390,17 +369,3 @@ class OpenAIRealtime:
             self.send("conversation.item.create", item=item)
         if any(not self._responses.is_dead(response) for response in answered):
             self.create_response()
-
-
-def _object(frame: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = frame.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _arguments(text: object) -> Mapping[str, Any] | None:
-    """The JSON object of a tool call; no text at all is the empty one."""
-    try:
-        arguments = json.loads(text) if isinstance(text, str) and text.strip() else {}
-    except ValueError:
-        return None
-    return arguments if isinstance(arguments, dict) else None
