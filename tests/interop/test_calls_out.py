@@ -83,7 +83,7 @@ def test_a_call_that_we_take_back_while_it_rings_is_gone_from_the_pbx(
 def test_a_far_end_that_hangs_up_at_once_ends_the_call(asterisk: Asterisk, agent: StartAgent) -> None:
     caller = dial(agent, "638")
     assert caller.wait() == 0
-    assert caller.events.all("Disconnected")[0]["by"] == "caller"
+    assert caller.events.all("Disconnected")[0]["by"] == "callee"
 
 
 def test_ringing_that_the_pbx_sends_reliably_is_confirmed(
