@@ -237,11 +237,12 @@ class RegistrationFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallReceived(Event):
-    """An INVITE that we accept to handle."""
+    """An INVITE that we accept to handle. `line` is the account or trunk that it came by, if by any."""
 
     caller: str
     called: str
     display_name: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ RING_AT_MOST = 1.5
 def scenario_of(section: AgentSection, clips: Callable[[], Clips], agent: Agent | None = None) -> Scenario:
     """Return what answers calls as `section` says; what `agent`, made by code, says comes first."""
     if section.pipeline is Pipeline.ECHO and agent is None:
-        return echo
+        return echo(section, clips)
     return half_cascade(completed(agent or Agent(), section), section, clips)
 
 
@@ -71,11 +71,16 @@ async def render_clips() -> Clips:
     return await rendered(CartesiaTTS)
 
 
-async def echo(incoming: InboundCall) -> None:
+def echo(section: AgentSection, clips: Callable[[], Clips]) -> Scenario:
     """Say back what is heard."""
-    call = await incoming.answer()
-    call.send_media_to(call)
-    await call.disconnected()
+
+    async def scenario(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+        call.send_media_to(call)
+        async with _time_limit(call, section.max_duration, clips):
+            await call.disconnected()
+
+    return scenario
 
 
 @contextlib.asynccontextmanager

@@ -255,7 +255,11 @@ class Switchboard:
         line = Line(session, media, self._driver, description, keys_by_info=self._keys_by_info(session))
         active = self._begin(line, media)
         call = active.call
-        call.publish(CallReceived(caller=call.caller, called=call.called, display_name=call.display_name))
+        call.publish(
+            CallReceived(
+                caller=call.caller, called=call.called, display_name=call.display_name, line=line.session.account
+            )
+        )
         try:
             line.settle(offer)
         except NotAcceptable as error:

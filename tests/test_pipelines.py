@@ -147,3 +147,12 @@ def test_the_agent_s_own_words_come_first() -> None:
 def test_an_agent_that_words_its_greeting_is_not_given_another() -> None:
     agent = completed(Agent(greeting_instructions="Greet by name."), AgentSection(greeting="Hello!"))
     assert (agent.greeting, agent.greeting_instructions) == ("", "Greet by name.")
+
+
+def test_an_echo_ends_when_its_longest_duration_is_over() -> None:
+    async def story(exchange: Exchange) -> None:
+        assert await exchange.handset.calls() == 200
+        await exchange.handset.is_hung_up_on()
+        assert 3 <= exchange.now < 6
+
+    phone_with(AgentSection(pipeline=Pipeline.ECHO, max_duration=3)).tell(story)

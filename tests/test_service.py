@@ -18,7 +18,6 @@ from sipagent.config.options import Cartesia, OpenAI, Record
 from sipagent.config.values import Answer, Capture, Pipeline, PortRange, Recording
 from sipagent.errors import CallFailed, ConfigurationError
 from sipagent.events import Stamped
-from sipagent.pipelines import echo
 from sipagent.service import answering, serve, with_local
 from sipagent.sip.flow import Address
 from sipagent.testing.captures import replay
@@ -79,7 +78,7 @@ def served(story: Standing) -> tuple[signal.Signals, list[Stamped]]:
 
     async def main() -> signal.Signals:
         general = replace(LOOPBACK, bind=Address("127.0.0.1", 43990))
-        serving = asyncio.create_task(serve(replace(ECHO, general=general), echo, watchers=[events.append]))
+        serving = asyncio.create_task(serve(replace(ECHO, general=general), watchers=[events.append]))
         await asyncio.sleep(0.1)
         async with caller() as other:
             await story(await call(other, general.bind), other)

@@ -8,7 +8,7 @@ import click
 
 from sipagent.cli.options import OK, REGISTRATION, Settings, common
 from sipagent.cli.report import json_line
-from sipagent.config import Configuration
+from sipagent.config import Account, Configuration, Trunk
 from sipagent.config.keys import PROVIDERS, is_usable
 from sipagent.config.limits import require_available, unavailable
 from sipagent.errors import ConfigurationError
@@ -54,13 +54,20 @@ def description(configuration: Configuration) -> list[tuple[str, str]]:
         ("calls", f"{calls} at the same time: {carries}"),
     ]
     for name, account in configuration.accounts.items():
-        said.append(("account", f"{name}: {account.address} at {account.registrar}"))
+        said.append(("account", f"{name}: {account.address} at {account.registrar}{_served(account)}"))
     for name, trunk in configuration.trunks.items():
-        said.append(("trunk", f"{name}: {', '.join(map(str, trunk.peers)) or 'no peers'}"))
+        said.append(("trunk", f"{name}: {', '.join(map(str, trunk.peers)) or 'no peers'}{_served(trunk)}"))
     for name, agent in configuration.agents.items():
         needs = [_need(configuration, provider) for provider in PROVIDERS[agent.pipeline]]
         said.append(("agent", f"{name or '(default)'}: {agent.pipeline.value}, needs {', '.join(needs) or 'nothing'}"))
     return [*said, *(("note", sentence) for sentence in unavailable(configuration))]
+
+
+def _served(line: Account | Trunk) -> str:
+    """Say how a line is reached, and who answers on it."""
+    numbers = f", numbers {', '.join(line.called)}" if isinstance(line, Trunk) and line.called else ""
+    agent = f", agent {line.agent}" if line.agent else ""
+    return f" ({line.transport.value.lower()}{numbers}{agent})"
 
 
 def _need(configuration: Configuration, provider: str) -> str:

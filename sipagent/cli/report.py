@@ -12,12 +12,14 @@ from sipagent.events import (
     CallerRefused,
     CallerSaid,
     CallFailed,
+    CallMoved,
     CallReceived,
     DigitReceived,
     Disconnected,
     Event,
     HoldChanged,
     MediaStarted,
+    MessageReceived,
     Notice,
     ProviderClosed,
     ProviderEvent,
@@ -26,6 +28,7 @@ from sipagent.events import (
     RegistrationFailed,
     SpeechEnded,
     Stamped,
+    TransferProgress,
 )
 
 
@@ -100,7 +103,8 @@ def _sentence(event: Event) -> str | None:
             return f"not registered: {event.account}: {code}{event.reason}{hint} (again in {event.retry_after:.0f} s)"
         case CallReceived():
             name = f'"{event.display_name}" ' if event.display_name else ""
-            return f"call from {name}{event.caller}"
+            line = f" ({event.line})" if event.line else ""
+            return f"call from {name}{event.caller}{line}"
         case CallAnswered():
             return f"answered ({event.codec})"
         case CallerSaid():
@@ -109,11 +113,20 @@ def _sentence(event: Event) -> str | None:
             cut = " … (interrupted)" if event.interrupted else ""
             return f"agent:  {event.heard_text}{cut}"
         case DigitReceived():
-            return f"caller pressed {event.digit}"
+            return f"{event.digit} was pressed"
+        case HoldChanged(by="us"):
+            return "we hold" if event.held else "we hold no longer"
         case HoldChanged():
             return "held by the far end" if event.held else "taken back from hold"
         case Disconnected():
             return f"over, ended by {event.by}" + (f": {event.reason}" if event.reason else "")
+        case TransferProgress():
+            words = f": {event.code} {event.reason}" if event.state == "failed" and event.code else ""
+            return f"transfer to {event.target}: {event.state}{words}"
+        case CallMoved():
+            return f"goes on with {event.far_end}"
+        case MessageReceived():
+            return f"text from {event.sender}: {event.text}"
         case CallFailed():
             return f"failed: {event.code} {event.reason}"
         case ProviderFailed():

@@ -309,6 +309,7 @@ class UserAgent:
     def _receive_invite(self, transaction: ServerTransaction, now: float, line: str) -> None:
         identity = self._identity_of(transaction, line)
         if identity is None and not self._admission.answers_number(transaction.request, transaction.flow):
+            self._tell_of_number(transaction)
             self._answer(transaction, 404, now)
             return
         try:
@@ -362,6 +363,15 @@ class UserAgent:
             code = 403 if judgement.verdict is Verdict.REJECT else 401
             self._refuse(request, flow, code, headers=judgement.headers)
         return None
+
+    def _tell_of_number(self, transaction: ServerTransaction) -> None:
+        """A known peer calls a number that is none of ours: most likely it is written otherwise there (a plus)."""
+        request, flow = transaction.request, transaction.flow
+        if self._admission.first_time(flow):
+            cure = f"[trunk NAME] called = {request.target.username}"
+            self._layer.emit(
+                CallerTurnedAway(source=flow.remote, method=request.method, verdict=Verdict.REJECT, cure=cure)
+            )
 
     def _report(self, request: Request, flow: Flow, verdict: Verdict) -> None:
         if self._admission.first_time(flow):

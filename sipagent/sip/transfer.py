@@ -189,7 +189,11 @@ class TransferMachine:
         if self.state is not before:
             patience = _PATIENCE.get(self.state)
             self._deadline = None if patience is None else now + patience
-        self._steps += [TransferStep(action=action, code=code, reason=reason) for action in actions]
+        for action in actions:
+            # Joined because our REFER was refused: the caller has the target all the same.
+            refused = action is TransferAction.REPORT_ANSWERED and code >= 300
+            said = (200, "OK") if refused else (code, reason)
+            self._steps.append(TransferStep(action=action, code=said[0], reason=said[1]))
 
     def _in_our_mode(self, what: TransferInput) -> TransferInput:
         if what is TransferInput.REFUSED:

@@ -14,9 +14,11 @@ from sipagent.events import (
     CallAnswered,
     CallerRefused,
     CallFailed,
+    CallMoved,
     CallReceived,
     HoldChanged,
     MediaStarted,
+    MessageReceived,
     Notice,
     ProviderFailed,
     Registered,
@@ -24,6 +26,7 @@ from sipagent.events import (
     SpeechEnded,
     SpeechStarted,
     Stamped,
+    TransferProgress,
 )
 from sipagent.media import RTCP, RTP, Arrival, Departure, TickRecord
 from sipagent.rtp import packet
@@ -58,13 +61,23 @@ def line_of(event: Event, call_id: str = "") -> str:
         ),
         (CallReceived(caller="sip:a@b", called="sip:c@d", display_name="Alice"), 'call from "Alice" sip:a@b'),
         (CallReceived(caller="sip:a@b", called="sip:c@d"), "call from sip:a@b"),
+        (CallReceived(caller="sip:a@b", called="sip:c@d", line="office"), "call from sip:a@b (office)"),
         (CallAnswered(codec="pcmu"), "answered (pcmu)"),
         (CallerSaid(text="Hello?"), "caller: Hello?"),
         (AgentSaid(heard_text="Hi", generated_text="Hi there", interrupted=True), "agent:  Hi … (interrupted)"),
         (AgentSaid(heard_text="Hi", generated_text="Hi"), "agent:  Hi"),
-        (DigitReceived(digit="#"), "caller pressed #"),
+        (DigitReceived(digit="#"), "# was pressed"),
         (HoldChanged(held=True), "held by the far end"),
         (HoldChanged(held=False), "taken back from hold"),
+        (HoldChanged(held=True, by="us"), "we hold"),
+        (HoldChanged(held=False, by="us"), "we hold no longer"),
+        (TransferProgress(target="desk", state="ringing", code=180, reason="Ringing"), "transfer to desk: ringing"),
+        (
+            TransferProgress(target="desk", state="failed", code=486, reason="Busy"),
+            "transfer to desk: failed: 486 Busy",
+        ),
+        (CallMoved(far_end="sip:desk@pbx"), "goes on with sip:desk@pbx"),
+        (MessageReceived(sender="sip:a@b", text="hi"), "text from sip:a@b: hi"),
         (Disconnected(by="caller"), "over, ended by caller"),
         (Disconnected(by="us", reason="that was all"), "over, ended by us: that was all"),
         (CallFailed(code=486, reason="Busy Here"), "failed: 486 Busy Here"),
@@ -86,7 +99,7 @@ def test_a_line_for_people(event: Event, line: str) -> None:
 
 
 def test_lines_of_a_call_say_which() -> None:
-    assert line_of(DigitReceived(digit="1"), "a84b4c76e66710") == "[a84b4c] caller pressed 1"
+    assert line_of(DigitReceived(digit="1"), "a84b4c76e66710") == "[a84b4c] 1 was pressed"
 
 
 def test_the_latency_of_an_answer_is_told_once_and_to_the_right_call() -> None:

@@ -124,7 +124,10 @@ def test_a_number_that_no_trunk_takes_is_404() -> None:
     bench = Bench(Admission(trunks=[carrier(STRANGER.host, called=("555*",))]), trunks=["carrier"])
     bench.receive(request("INVITE", uri="sip:666@127.0.0.1"), STRANGER)
     assert bench.response().code == 404
-    assert bench.told() == []
+    assert bench.event(CallerTurnedAway).cure == "[trunk NAME] called = 666"
+    bench.receive(request("INVITE", branch="z9hG4bKn", call_id="call-2", uri="sip:667@127.0.0.1"), STRANGER)
+    assert bench.response().code == 404
+    assert bench.told() == [], "a peer is told of once"
     bench.receive(request("OPTIONS", branch="z9hG4bKo", uri="sip:666@127.0.0.1"), STRANGER)
     assert bench.response().code == 200
 

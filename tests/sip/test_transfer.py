@@ -122,6 +122,16 @@ def test_what_the_last_notify_means(state: TransferState, code: int, meaning: Tr
     assert outcome_of_refer(state, code) is meaning
 
 
+def test_a_caller_who_is_joined_because_refer_was_refused_has_the_target_all_the_same() -> None:
+    machine = TransferMachine(M.AUTO, consults=True)
+    machine.begin(0.0)
+    machine.receive(In.ANSWERED, 1.0, code=200, reason="OK")
+    machine.receive(In.AGREED, 2.0)
+    machine.receive(answer_to_refer(603), 3.0, code=603, reason="Decline")
+    last = machine.outputs()[-1]
+    assert (last.action, last.code, last.reason) == (A.REPORT_ANSWERED, 200, "OK")
+
+
 def test_nobody_answers() -> None:
     machine = TransferMachine(M.BRIDGE, consults=False)
     machine.begin(10.0)
