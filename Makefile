@@ -30,7 +30,7 @@ fuzz: $(VENV)-fuzz/.installed
 	$(VENV)-fuzz/bin/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(ARGS)
 
 model: $(VENV)/.installed-dev
-	SIPAGENT_MODEL_RUNS=$(MODEL_RUNS) $(VENV)/bin/python -m pytest tests/sip/test_model.py $(ARGS)
+	SIPAGENT_MODEL_SEED=$${SIPAGENT_MODEL_SEED:-random} SIPAGENT_MODEL_RUNS=$(MODEL_RUNS) $(VENV)/bin/python -m pytest tests/sip/test_model.py $(ARGS)
 
 bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m tests.benchmarks.run $(ARGS)

@@ -4,6 +4,8 @@ The model knows three things. A call ends once at each side, and nothing is told
 good again and all is quiet, both sides agree whether it stands, and on the same offer with the same answer. When all
 have hung up, no transaction, session or timer is left.
 
+A test run has the same seed each time: it judges the change at hand. `make model` draws one, and goes on searching.
+
     make model MODEL_RUNS=5000          SIPAGENT_MODEL_SEED=7 repeats the runs of which 7 was printed
 """
 
@@ -282,7 +284,8 @@ class Calls(RuleBasedStateMachine):
 
 
 def test_calls_in_any_weather(capsys: pytest.CaptureFixture[str]) -> None:
-    number = int(os.environ.get("SIPAGENT_MODEL_SEED") or random.getrandbits(32))
+    given = os.environ.get("SIPAGENT_MODEL_SEED", "20261120")
+    number = random.getrandbits(32) if given == "random" else int(given)
     with capsys.disabled():
         print(f"\n{RUNS} runs of {STEPS} steps, SIPAGENT_MODEL_SEED={number}")
     run_state_machine_as_test(
