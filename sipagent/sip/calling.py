@@ -246,8 +246,11 @@ class Calling:
 
     def _answered_again(self, response: Response, now: float) -> None:
         """A further 2xx: one repeated, or another phone's, which is hung up on (section 13.2.2.4)."""
+        chosen = self._session.dialog
         if response.to.tag in self._confirmation:
             self._confirmation.repeat(response.to.tag)
+        elif chosen is not None and response.to.tag == chosen.remote_tag:
+            return  # it carries the offer that our driver has yet to answer: the ACK leaves with the answer
         elif not self._confirmation.full:
             dialog = self._dialog_of(response)
             self.acknowledge(dialog)

@@ -121,6 +121,17 @@ class TestCalling:
         session.acknowledge(ANSWER, bench.now)
         assert bench.lines() == []
 
+    def test_an_offer_that_comes_again_before_we_have_answered_it_waits_for_the_answer(self) -> None:
+        """Found by `make model`: it was taken for another phone's 2xx, and the call hung up on."""
+        bench, session, invite = calling(offer=None)
+        bench.receive(answer(invite, 200, body=SDP))
+        bench.receive(answer(invite, 200, body=SDP))
+        assert bench.lines() == []
+        session.acknowledge(ANSWER, bench.now)
+        ack = bench.request()
+        assert (ack.method, ack.body) == ("ACK", ANSWER)
+        assert session.state is SessionState.ESTABLISHED
+
     def test_without_an_answer_hanging_up_still_acknowledges(self) -> None:
         bench, session, invite = calling(offer=None)
         bench.receive(answer(invite, 200, body=SDP))
