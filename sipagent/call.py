@@ -299,7 +299,7 @@ class Call:
         for hearer in tuple(self._hearers):
             try:
                 hearer.hear(audio, encoding, voiced=voiced)
-            except Exception as error:
+            except Exception as error:  # a hearer fails its call, as a handler does, and not the media of others
                 self._handler_failed(error)
 
     def take_digit(self, event: DigitReceived) -> None:

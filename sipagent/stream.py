@@ -118,7 +118,7 @@ class EventStream:
         context = listener.context.copy()  # one handler may be running already, and publish what it is told of again
         try:
             result = context.run(listener.handler, event)
-        except Exception as error:
+        except Exception as error:  # a scenario's code: it fails its own call, not whoever published
             self._failed(error)
             return
         if inspect.iscoroutine(result):

@@ -95,7 +95,7 @@ class Media:
             return None
         try:
             return step(*args, **kwargs)
-        except Exception:
+        except Exception:  # whatever it was, it is one leg's: its call ends and says why
             self._fail(stream, traceback.format_exc())
             return None
 

@@ -155,7 +155,7 @@ class MediaThread:
             for event in self._posted.popleft():
                 try:
                     self._take(event)
-                except Exception as error:
+                except Exception as error:  # one call's handler: the events behind it are other calls'
                     context = {"message": f"a handler of {type(event).__name__} failed", "exception": error}
                     self._loop.call_exception_handler(context)
 
