@@ -51,11 +51,11 @@ class LegMedia:
                 remote_port=negotiated.remote_port,
                 remote_rtcp_host=negotiated.remote_rtcp_host,
                 remote_rtcp_port=negotiated.remote_rtcp_port,
-                encoding=negotiated.encoding,
+                codec=negotiated.encoding,
                 payload_type=negotiated.payload_type,
                 receive_payload_types=negotiated.receive_payload_types,
                 event_payload_type=negotiated.event_payload_type,
-                receive_event_payload_types=frozenset(negotiated.receive_event_payload_types),
+                receive_event_payload_types=dict.fromkeys(negotiated.receive_event_payload_types, 8000),
                 sends=negotiated.direction.sends,
                 receives=negotiated.direction.receives,
             )

@@ -6,26 +6,41 @@ A leg is named by a number that its plane gives it. A command for a leg that is 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_STRAIGHT_THROUGH = ("pcmu", "pcma")
+"""Codecs that providers take as they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSettings:
     """What offer and answer settled, seen from our side. Audio goes out 20 ms a packet, whatever the peer prefers.
 
-    `encoding` and `payload_type` are what we send; `receive_payload_types` says what each number that may come means
-    (`pcmu` or `pcma`). `sends` and `receives` are our direction (RFC 3264 section 5.1).
+    `codec` (`pcmu`, `pcma`, `g722`, `opus`) and `payload_type` are what we send, `codec_parameters` what the peer asks of
+    it by `a=fmtp`; `receive_payload_types` says what each number that may come means. `event_clock` is the rate of the
+    key presses that we send, `receive_event_payload_types` says that of each number that may come. With `rtcp_mux`
+    reports go to and from the RTP port (RFC 5761). `sends` and `receives` are our direction (RFC 3264 section 5.1).
     """
 
     remote_host: str
     remote_port: int
     remote_rtcp_host: str
     remote_rtcp_port: int
-    encoding: str
+    rtcp_mux: bool = False
+    codec: str
+    codec_parameters: Mapping[str, str] = field(default_factory=dict)
     payload_type: int
     receive_payload_types: Mapping[int, str]
     event_payload_type: int | None = None
-    receive_event_payload_types: frozenset[int] = field(default_factory=frozenset)
+    event_clock: int = 8000
+    receive_event_payload_types: Mapping[int, int] = field(default_factory=dict)
+    comfort_noise_payload_type: int | None = None
+    """What the peer agreed to hear in our pauses (RFC 3389); None where it did not."""
     sends: bool = True
     receives: bool = True
+
+    @property
+    def encoding(self) -> str:
+        """What the leg takes and gives: G.711 as it is on the wire, anything else as `pcm`."""
+        return self.codec if self.codec in _STRAIGHT_THROUGH else "pcm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

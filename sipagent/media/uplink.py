@@ -78,7 +78,7 @@ class Uplink:
             self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
         if before is None or before.receives != settings.receives:
             self._heard_at, self._timed_out = now, False
-        self._event_payload_types = settings.receive_event_payload_types or frozenset({_CUSTOMARY_EVENTS})
+        self._event_payload_types = frozenset(settings.receive_event_payload_types or {_CUSTOMARY_EVENTS})
         self._payload_types = self._event_payload_types | {*settings.receive_payload_types, COMFORT_NOISE}
         self._tones = None if settings.receive_event_payload_types else ToneDetector()
         self._noise_level = comfort.LEVEL

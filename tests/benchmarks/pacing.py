@@ -155,7 +155,7 @@ def _begin(leg: Leg, port: int, *, frames: int) -> None:
             remote_port=port,
             remote_rtcp_host="127.0.0.1",
             remote_rtcp_port=9,
-            encoding="pcmu",
+            codec="pcmu",
             payload_type=0,
             receive_payload_types={0: "pcmu"},
         )

@@ -32,11 +32,11 @@ def settings(encoding: str = "pcmu", **changes: Any) -> StreamSettings:
         "remote_port": PEER[1],
         "remote_rtcp_host": PEER_RTCP[0],
         "remote_rtcp_port": PEER_RTCP[1],
-        "encoding": encoding,
+        "codec": encoding,
         "payload_type": {"pcmu": 0, "pcma": 8}[encoding],
         "receive_payload_types": {0: "pcmu", 8: "pcma"},
         "event_payload_type": 101,
-        "receive_event_payload_types": frozenset({101}),
+        "receive_event_payload_types": {101: 8000},
     }
     return StreamSettings(**plain | changes)
 

@@ -108,7 +108,7 @@ def test_a_press_whose_end_is_lost_is_heard_all_the_same() -> None:
 
 # ---- from a peer that agreed to no events
 
-NO_EVENTS: dict[str, Any] = {"event_payload_type": None, "receive_event_payload_types": frozenset[int]()}
+NO_EVENTS: dict[str, Any] = {"event_payload_type": None, "receive_event_payload_types": {}}
 
 
 def tones_of(keys: str) -> bytes:

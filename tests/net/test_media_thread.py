@@ -37,7 +37,7 @@ class Far:
             remote_port=port,
             remote_rtcp_host=host,
             remote_rtcp_port=port,
-            encoding="pcmu",
+            codec="pcmu",
             payload_type=0,
             receive_payload_types={0: "pcmu"},
         )

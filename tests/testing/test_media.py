@@ -18,7 +18,7 @@ def settings(remote: Leg) -> StreamSettings:
         remote_port=remote.port,
         remote_rtcp_host=remote.host,
         remote_rtcp_port=remote.port + 1,
-        encoding="pcmu",
+        codec="pcmu",
         payload_type=0,
         receive_payload_types={0: "pcmu"},
     )

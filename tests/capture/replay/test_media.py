@@ -27,7 +27,7 @@ SETTINGS = StreamSettings(
     remote_port=PEER[1],
     remote_rtcp_host=PEER[0],
     remote_rtcp_port=PEER[1] + 1,
-    encoding="pcmu",
+    codec="pcmu",
     payload_type=0,
     receive_payload_types={0: "pcmu"},
 )
