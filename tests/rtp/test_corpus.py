@@ -1,15 +1,20 @@
 """Packets and captures from elsewhere: broken ones are dropped, digits heard once, losses counted as measured."""
 
+import ast
 import json
+import struct
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sipagent.capture import pcap
-from sipagent.rtp.digits import DigitReceiver
+from sipagent.rtp.digits import KEYS, DigitReceiver
 from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, Lost
-from sipagent.rtp.packet import is_rtcp, parse
-from sipagent.rtp.rtcp import ReceiverReport, SenderReport, SourceDescription, parse_compound
+from sipagent.rtp.packet import RtpPacket, is_rtcp, parse
+from sipagent.rtp.rtcp import Goodbye, ReceiverReport, SenderReport, SourceDescription, parse_compound
 from sipagent.rtp.session import RtpSession
 
 pytestmark = pytest.mark.corpora
@@ -21,77 +26,176 @@ def session() -> RtpSession:
 
 # ---- single packets
 
+DROPPED = None
+PASSED_OVER: list[type] = []
+"""Well formed, and of a kind that tells us nothing: feedback on video, extended reports."""
 
-def test_invalid_and_truncated_rtcp_is_dropped(corpora: Path) -> None:
-    files = [path for path in (corpora / "rtp-rtcp").iterdir() if path.stem.endswith(("_invalid", "_truncated"))]
-    assert len(files) == 5
-    for path in files:
-        assert parse_compound(path.read_bytes()) is None, path.name
+REPORTS: dict[str, list[type] | None] = {
+    "aiortp-rtcp_bye_no_sources.bin": [Goodbye],
+    "aiortp-rtcp_psfb_invalid.bin": DROPPED,
+    "aiortp-rtcp_psfb_pli.bin": PASSED_OVER,
+    "aiortp-rtcp_rr_invalid.bin": DROPPED,
+    "aiortp-rtcp_rtpfb.bin": PASSED_OVER,
+    "aiortp-rtcp_rtpfb_invalid.bin": DROPPED,
+    "aiortp-rtcp_sdes_item_truncated.bin": DROPPED,
+    "aiortp-rtcp_sdes_source_truncated.bin": DROPPED,
+    "aiortp-rtcp_sr.bin": [SenderReport],
+    "pion-rtcp-0b954a73147600a3.gofuzz": DROPPED,
+    "pion-rtcp-16c369bd58290097.gofuzz": PASSED_OVER,
+    "pion-rtcp-6366fbb9980fa33a.gofuzz": DROPPED,
+    "pion-rtcp-e1a48af9f8e7db71.gofuzz": DROPPED,
+    "pjsip-rtcp-85144870-seed-rtcp-fb-nack.bin": PASSED_OVER,
+    "pjsip-rtcp-86a95864-7.rtcp": PASSED_OVER,
+    "pjsip-rtcp-932c6ca4-5.rtcp": PASSED_OVER,
+    "pjsip-rtcp-c1918dc4-seed-rtcp-fb-sli.bin": PASSED_OVER,
+    "pjsip-rtcp-f2d50b1d-2.rtcp": [ReceiverReport],
+    "pjsip-rtcp-f8440c27-4.rtcp": [Goodbye],
+}
+"""What each report of the corpus says, by the types of its parts."""
+MEDIA: dict[str, tuple[int, int] | None] = {
+    "aiortp-rtp_dtmf.bin": (101, 4),
+    "aiortp-rtp_only_padding_with_header_extensions.bin": (98, 0),
+    "aiortp-rtp_with_csrc.bin": (0, 160),
+    "pjsip-rtp-80c5d2fa-jitter_outoforder.rtp": DROPPED,
+    "pjsip-rtp-a899a2ac-minimal_working.rtp": DROPPED,
+}
+"""Payload type and length of each packet of media; CSRC list, extension and padding are none of it."""
+DUMPS = {"bark.rtp"}
 
 
-def test_valid_rtcp_is_taken(corpora: Path) -> None:
-    for name in ("bye_no_sources", "psfb_pli", "rtpfb", "sr"):
-        assert parse_compound((corpora / "rtp-rtcp" / f"aiortp-rtcp_{name}.bin").read_bytes()) is not None, name
+def datagram_in(path: Path) -> bytes:
+    """What a file has us receive: its bytes, or those that a Go fuzzer wrote down as a literal."""
+    if path.suffix != ".gofuzz":
+        return path.read_bytes()
+    literal = path.read_text("ascii").splitlines()[1]
+    found = ast.literal_eval("b" + literal.removeprefix("[]byte(").removesuffix(")"))
+    assert isinstance(found, bytes)
+    return found
 
 
-def test_csrc_extension_and_padding_are_no_payload(corpora: Path) -> None:
-    folder = corpora / "rtp-rtcp"
-    with_csrc = parse((folder / "aiortp-rtp_with_csrc.bin").read_bytes())
-    only_padding = parse((folder / "aiortp-rtp_only_padding_with_header_extensions.bin").read_bytes())
-    assert with_csrc is not None
-    assert only_padding is not None
-    assert (len(with_csrc.payload), only_padding.payload) == (160, b"")
+def test_every_packet_of_the_corpus_has_its_verdict(corpora: Path) -> None:
+    assert {path.name for path in (corpora / "rtp-rtcp").iterdir()} == {*REPORTS, *MEDIA, *DUMPS}
 
 
-def test_no_packet_of_the_corpus_breaks_a_session(corpora: Path) -> None:
+@pytest.mark.parametrize("name", REPORTS)
+def test_reports_are_taken_as_a_whole_or_not_at_all(corpora: Path, name: str) -> None:
+    datagram, us = datagram_in(corpora / "rtp-rtcp" / name), session()
+    assert is_rtcp(datagram)
+    parts = us.receive_rtcp(datagram, 0.0)
+    assert (None if parts is None else [type(part) for part in parts]) == REPORTS[name]
+    assert us.statistics().malformed == (parts is None)
+
+
+@pytest.mark.parametrize("name", MEDIA)
+def test_media_packets_are_cut_to_their_payload(corpora: Path, name: str) -> None:
+    datagram, us = datagram_in(corpora / "rtp-rtcp" / name), session()
+    packet = us.receive(datagram, 0.0, range(128))
+    assert (None if packet is None else (packet.payload_type, len(packet.payload))) == MEDIA[name]
+    assert us.statistics().malformed == (packet is None)
+
+
+def test_the_event_of_the_corpus_is_a_press_of_1(corpora: Path) -> None:
+    receiver = DigitReceiver()
+    packet = parse((corpora / "rtp-rtcp" / "aiortp-rtp_dtmf.bin").read_bytes())
+    assert packet is not None
+    receiver.receive(packet, 0.0)
+    assert [(press.digit, press.duration_ms) for press in receiver.take()] == [("1", 120)]
+
+
+def test_a_recording_in_dump_format_is_one_stream_without_a_gap_and_a_report(corpora: Path) -> None:
     us = session()
-    files = sorted((corpora / "rtp-rtcp").iterdir())
-    assert len(files) == 25
-    for path in files:
-        datagram = path.read_bytes()
-        packets = us.receive_rtcp(datagram, 0.0) if is_rtcp(datagram) else us.receive(datagram, 0.0, range(128))
-        assert packets is not None or us.statistics().malformed + us.statistics().unexpected > 0
+    datagrams = list(dumped(corpora / "rtp-rtcp" / "bark.rtp"))
+    reports = [us.receive_rtcp(data, at) for at, data in datagrams if is_rtcp(data)]
+    packets = [us.receive(data, at, {0}) for at, data in datagrams if not is_rtcp(data)]
+    assert (len(reports), len(packets)) == (1, 15)
+    assert None not in packets + reports
+    assert (us.statistics().lost, us.statistics().sources) == (0, 1)
+
+
+def dumped(path: Path) -> Iterator[tuple[float, bytes]]:
+    """Read a file of rtpdump: a line, 16 bytes, then records of a length, the packet's, and milliseconds."""
+    data = path.read_bytes()
+    at = data.index(b"\n") + 1 + 16
+    while at < len(data):
+        length, _, milliseconds = struct.unpack_from("!HHI", data, at)
+        yield milliseconds / 1000, data[at + 8 : at + length]
+        at += length
 
 
 # ---- captures
 
 
-def streams(corpora: Path) -> dict[str, dict[str, int]]:
-    """What was measured on each capture that is one stream of G.711 both ways of counting agree on."""
+def captures(corpora: Path) -> dict[str, dict[str, Any]]:
+    """What the manifest has of each capture with media."""
     rows = map(json.loads, (corpora / "manifest.jsonl").read_text("utf-8").splitlines())
-    return {
-        row["path"]: row["meta"]["rtp_streams"][0]
-        for row in rows
-        if row["path"].startswith("pcap-rtp/")
-        and [stream["codec"] for stream in row["meta"]["rtp_streams"]] in (["g711A"], ["g711U"])
-    }
+    return {row["path"]: row["meta"] for row in rows if row["path"].startswith(("pcap-rtp/", "pcap-call/"))}
 
 
-def test_each_capture_of_a_digit_is_one_press(corpora: Path) -> None:
+StreamKey = tuple[str, str, str]
+"""Source, destination and SSRC, as the manifest writes them."""
+
+
+def streams_of(path: Path) -> dict[StreamKey, list[tuple[float, bytes]]]:
+    """Sort the packets of a capture by stream, with the seconds at which they came."""
+    streams: defaultdict[StreamKey, list[tuple[float, bytes]]] = defaultdict(list)
+    for datagram in pcap.read(path):
+        packet = None if is_rtcp(datagram.data) else parse(datagram.data)
+        if packet is not None:
+            key = (str(datagram.source), str(datagram.destination), f"0x{packet.ssrc:08X}")
+            streams[key].append((datagram.time / 1e9, datagram.data))
+    return streams
+
+
+def received(us: RtpSession, stream: list[tuple[float, bytes]]) -> Iterator[tuple[float, RtpPacket]]:
+    for at, data in stream:
+        packet = us.receive(data, at, range(128))
+        if packet is not None:
+            yield at, packet
+
+
+def test_there_are_thirty_one_captures_with_media(corpora: Path) -> None:
+    assert len(captures(corpora)) == 31
+
+
+def test_the_packets_and_losses_of_every_stream_are_counted_as_measured(corpora: Path) -> None:
+    for path, measured in captures(corpora).items():
+        streams = streams_of(corpora / path)
+        for stream in measured["rtp_streams"]:
+            us = session()
+            list(received(us, streams[stream["src"], stream["dst"], stream["ssrc"]]))
+            statistics = us.statistics()
+            assert (statistics.packets_received, statistics.lost) == (stream["pkts"], stream["lost"]), path
+            assert (statistics.malformed, statistics.unexpected) == (0, 0), path
+
+
+def test_every_capture_has_the_digits_of_the_manifest_and_no_others(corpora: Path) -> None:
     pressed = {}
-    for path in sorted((corpora / "pcap-rtp").glob("*dtmf_2833_*.pcap")):
-        us, receiver = session(), DigitReceiver()
-        for datagram in pcap.read(path):
-            packet = us.receive(datagram.data, datagram.time / 1e9, {101})
-            if packet is not None:
-                receiver.receive(packet, datagram.time / 1e9)
-        pressed[path.stem.rpartition("_")[2]] = [press.digit for press in receiver.take()]
-    assert pressed == {"2": ["2"], "3": ["3"], "4": ["4"], "6": ["6"], "7": ["7"], "9": ["9"], "star": ["*"]}
+    for path in captures(corpora):
+        digits = ""
+        for stream in streams_of(corpora / path).values():
+            receiver = DigitReceiver()
+            for at, packet in received(session(), stream):
+                if packet.payload_type == 101:
+                    receiver.receive(packet, at)
+            receiver.handle_timer(stream[-1][0] + 1)
+            digits += "".join(press.digit for press in receiver.take())
+        pressed[path] = digits
+    assert pressed == {
+        path: "".join(KEYS[int(event)] for event in measured["dtmf_events"])
+        for path, measured in captures(corpora).items()
+    }
+    assert sorted("".join(pressed.values())) == sorted("423679*")
 
 
-def test_captures_of_one_stream_are_counted_as_measured(corpora: Path) -> None:
-    measured = streams(corpora)
-    assert len(measured) == 4
-    for path, stream in measured.items():
-        us = session()
-        for datagram in pcap.read(corpora / path):
-            us.receive(datagram.data, datagram.time / 1e9, {0, 8})
-        statistics = us.statistics()
-        assert (statistics.packets_received, statistics.lost) == (stream["pkts"], stream["lost"]), path
-
-
-def test_captures_play_without_a_gap(corpora: Path) -> None:
-    for path in streams(corpora):
+def test_captures_of_one_stream_play_without_a_gap(corpora: Path) -> None:
+    g711 = {
+        path: meta
+        for path, meta in captures(corpora).items()
+        if path.startswith("pcap-rtp/")
+        and [stream["codec"] for stream in meta["rtp_streams"]] in (["g711A"], ["g711U"])
+    }
+    assert len(g711) == 4
+    for path in g711:
         us, buffer = session(), JitterBuffer()
         datagrams = [(datagram.time / 1e9, datagram.data) for datagram in pcap.read(corpora / path)]
         begin, end = datagrams[0][0], datagrams[-1][0]
