@@ -7,7 +7,7 @@ The noise is a constant: one second computed at import, the same on every machin
 import numpy as np
 from numpy.typing import NDArray
 
-from sipagent.audio import g711
+from sipagent.audio.encoding import ENCODINGS, PCMU, encode, rate
 
 LEVEL = -65.0
 """Of the noise, in dBFS."""
@@ -22,8 +22,8 @@ def noise(tick: int, encoding: str, level: float = LEVEL) -> bytes:
     if level == LEVEL:
         return frame
     gain = 10 ** ((min(max(level, _FAINTEST), _LOUDEST) - LEVEL) / 20)
-    hiss = _HISS[tick % _FRAMES] * gain
-    return g711.encode(np.round(hiss).astype(np.int16), encoding)
+    hiss = _HISS[rate(encoding)][tick % _FRAMES] * gain
+    return encode(np.round(hiss).astype(np.int16), encoding)
 
 
 def _hash(number: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -33,21 +33,22 @@ def _hash(number: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return number ^ number >> np.uint64(31)
 
 
-def _hiss() -> NDArray[np.float64]:
-    """One second of noise, near enough to Gaussian: four uniform draws of 16 bits a sample, summed."""
-    counter = np.arange(1, _FRAMES * g711.FRAME + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+def _hiss(samples: int) -> NDArray[np.float64]:
+    """One second of noise in frames, near enough to Gaussian: four uniform draws of 16 bits a sample, summed."""
+    counter = np.arange(1, samples + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     draws = _hash(counter).view(np.uint16).reshape(-1, 4).astype(np.float64) / 65535 - 0.5
     hiss: NDArray[np.float64] = draws.sum(axis=1)
     scale: float = 32768 * 10 ** (LEVEL / 20) / float(hiss.std())
-    return hiss * scale
+    return (hiss * scale).reshape(_FRAMES, -1)
 
 
 def _frames(encoding: str) -> tuple[bytes, ...]:
-    """Cut the noise into frames; zeros become the smallest step, up and down in turn."""
-    zeros, smallest = {g711.PCMU: (b"\xff\x7f", b"\xfe\x7e"), g711.PCMA: (b"", b"")}[encoding]
-    hiss = g711.encode(np.round(_HISS).astype(np.int16).ravel(), encoding).translate(bytes.maketrans(zeros, smallest))
-    return tuple(hiss[start : start + g711.FRAME] for start in range(0, len(hiss), g711.FRAME))
+    """The noise as it is sent. In mu-law a zero of either sign becomes the smallest step of that sign."""
+    frames = [encode(frame, encoding) for frame in np.round(_HISS[rate(encoding)]).astype(np.int16)]
+    if encoding == PCMU:
+        frames = [frame.translate(bytes.maketrans(b"\xff\x7f", b"\xfe\x7e")) for frame in frames]
+    return tuple(frames)
 
 
-_HISS = _hiss().reshape(_FRAMES, g711.FRAME)
-_NOISE = {encoding: _frames(encoding) for encoding in (g711.PCMU, g711.PCMA)}
+_HISS = {samples: _hiss(samples) for samples in map(rate, ENCODINGS)}
+_NOISE = {encoding: _frames(encoding) for encoding in ENCODINGS}

@@ -13,41 +13,38 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from sipagent.audio import comfort, g711
+from sipagent.audio import comfort
+from sipagent.audio.encoding import ENCODINGS, FRAME, PCMU, UNITS, convert, decode, encode, rate, silence, width
 
 Signal = NDArray[np.float64]
 
 _SHORTEST, _LONGEST = 40, 120
-"""Pitch periods in samples: 200 Hz to 66 Hz (section I.2.2)."""
+"""Pitch periods: 200 Hz to 66 Hz (section I.2.2). Like all times here in units of 1/8000 s, whatever the encoding."""
 _COMPARED = 160
-"""Samples over which two stretches of speech are compared to find the period."""
+"""Units over which two stretches of speech are compared to find the period."""
 _REMEMBERED = 3
 """Frames: three of the longest periods, and what they overlap with."""
 _STEP = 80
 """10 ms, in which the Appendix counts."""
 _FADED = 480
-"""Samples after which nothing is left of the speech."""
+"""Units after which nothing is left of the speech."""
 _MERGED = 80
 """The longest overlap with the frame that comes after the loss."""
-
-_FADE = np.zeros(_FADED + _MERGED)
-_FADE[:_FADED] = np.minimum(1.0, 1.0 - 0.2 * (np.arange(_FADED) - _STEP) / _STEP)
 
 
 class Concealer:
     """Remembers what was heard last, and makes up the frames that did not come."""
 
-    __slots__ = ("_encoding", "_heard", "_lost", "_made", "_overlap")
+    __slots__ = ("_encoding", "_fade", "_heard", "_lost", "_made", "_overlap", "_scale")
 
     def __init__(self) -> None:
         self._heard: deque[bytes] = deque(maxlen=_REMEMBERED)
-        self._encoding = g711.PCMU
         self._lost = 0
-        self._made: Signal = _FADE
         self._overlap = 0
+        self._use(PCMU)
 
     def hear(self, frame: bytes, tick: int, encoding: str) -> bytes:
-        """Take a frame of 160 bytes that came; returns what to play of it: after a loss its beginning is blended in."""
+        """Take a frame of 20 ms that came; returns what to play of it: after a loss its beginning is blended in."""
         self._speak(encoding)
         if self._lost:
             frame = self._merge(frame, tick)
@@ -56,68 +53,81 @@ class Concealer:
         return frame
 
     def conceal(self, tick: int, encoding: str) -> bytes:
-        """Make up the frame of a tick, 160 bytes, out of those before it."""
+        """Make up the frame of a tick out of those before it."""
         self._speak(encoding)
         if not self._heard:
             return comfort.noise(tick, encoding)
         if not self._lost:
             self._extrapolate()
-        start = self._lost * g711.FRAME
+        start = self._lost * FRAME
+        made = _encode(self._faded(start, FRAME, tick), encoding) if start < _FADED else None
+        frame = made or comfort.noise(tick, encoding)
         self._lost += 1
-        if start >= _FADED:
-            frame = comfort.noise(tick, encoding)
-        else:
-            frame = _encode(self._faded(start, g711.FRAME, tick), encoding)
         self._heard.append(frame)
         return frame
 
     def _speak(self, encoding: str) -> None:
-        """Hear and make up in this law from now on."""
+        """Hear and make up in this encoding from now on."""
         if encoding != self._encoding:
-            said = [g711.transcode(frame, self._encoding, encoding) for frame in self._heard]
+            said = [convert(frame, self._encoding, encoding) for frame in self._heard]
             self._heard = deque(said, maxlen=_REMEMBERED)
-            self._encoding = encoding
+            self._use(encoding)
+            if self._lost:
+                self._extrapolate()
+
+    def _use(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._scale = rate(encoding) // UNITS
+        self._fade = _FADES[self._scale]
+        self._made: Signal = self._fade
 
     def _extrapolate(self) -> None:
         """Make all that a loss may need, as the first frame of it is missed."""
-        past = g711.decode(b"".join(self._heard).rjust(_REMEMBERED * g711.FRAME, b"\xff"), self._encoding)
-        period = find_period(past.astype(np.float64))
+        missing = silence(self._encoding, FRAME) * (_REMEMBERED - len(self._heard))
+        past = decode(missing + b"".join(self._heard), self._encoding).astype(np.float64)
+        period = find_period(past, self._scale)
         self._overlap = period // 4
-        self._made = continue_speech(past.astype(np.float64), period, len(_FADE))
+        self._made = continue_speech(past, period, len(self._fade), self._scale)
 
     def _faded(self, start: int, length: int, tick: int) -> Signal:
-        """The made-up speech, as faded as it is by now, over comfort noise."""
-        gain = _FADE[start : start + length]
-        noise = g711.decode(comfort.noise(tick, self._encoding)[:length], self._encoding)
-        return self._made[start : start + length] * gain + noise * (1.0 - gain)
+        """The made-up speech of so many units, as faded as it is by now, over comfort noise."""
+        part = slice(start * self._scale, (start + length) * self._scale)
+        gain = self._fade[part]
+        noise = comfort.noise(tick, self._encoding)[: length * width(self._encoding)]
+        return self._made[part] * gain + decode(noise, self._encoding) * (1.0 - gain)
 
     def _merge(self, frame: bytes, tick: int) -> bytes:
         """Go over from the made-up speech to the frame that came, the longer the loss the slower (section I.2.7)."""
-        length = min(self._overlap + 32 * (2 * self._lost - 1), _MERGED)
-        made = self._faded(min(self._lost * g711.FRAME, _FADED), length, tick)
-        rising = _ramp(length)
-        came = g711.decode(frame[:length], self._encoding)
-        return _encode(made * (1.0 - rising) + came * rising, self._encoding) + frame[length:]
+        length = min(self._overlap // self._scale + 32 * (2 * self._lost - 1), _MERGED)
+        made = self._faded(min(self._lost * FRAME, _FADED), length, tick)
+        rising = _ramp(len(made))
+        until = length * width(self._encoding)
+        came = decode(frame[:until], self._encoding)
+        return _encode(made * (1.0 - rising) + came * rising, self._encoding) + frame[until:]
 
 
-def find_period(past: Signal) -> int:
-    """Find the pitch period at the end of 280 samples or more: where they are most like what came before (I.2.2)."""
-    recent = past[-_COMPARED:]
-    earlier = past[-_COMPARED - _LONGEST : -_SHORTEST]
+def find_period(past: Signal, scale: int = 1) -> int:
+    """Find the pitch period at the end of 280 units or more, in samples: where it is most like what was before (I.2.2).
+
+    `scale` is how many samples a unit of 1/8000 s has.
+    """
+    shortest, longest, compared = _SHORTEST * scale, _LONGEST * scale, _COMPARED * scale
+    recent = past[-compared:]
+    earlier = past[-compared - longest : -shortest]
     products = np.correlate(earlier, recent)
     squares = np.concatenate(([0.0], np.cumsum(np.square(earlier))))
-    energy = squares[_COMPARED:] - squares[:-_COMPARED]
-    return _LONGEST - int(np.argmax(products / np.sqrt(energy + 1.0)))
+    energy = squares[compared:] - squares[:-compared]
+    return longest - int(np.argmax(products / np.sqrt(energy + 1.0)))
 
 
-def continue_speech(past: Signal, period: int, length: int) -> Signal:
+def continue_speech(past: Signal, period: int, length: int, scale: int = 1) -> Signal:
     """Go on for `length` samples with the last one, two, then three periods of `past`, without a step anywhere."""
     overlap = period // 4
     at = np.arange(length)
     cycles = [_cycle(past, period, count, overlap) for count in (1, 2, 3)]
     made, *longer = [cycle[at % len(cycle)] for cycle in cycles]
     for step, following in enumerate(longer, 1):
-        rising = np.clip((at - step * _STEP) / overlap, 0.0, 1.0)
+        rising = np.clip((at - step * _STEP * scale) / overlap, 0.0, 1.0)
         made = made * (1.0 - rising) + following * rising
     made[:overlap] += (past[-1] - past[-period - 1]) * (1.0 - _ramp(overlap))
     return made
@@ -138,4 +148,15 @@ def _ramp(length: int) -> Signal:
 
 
 def _encode(signal: Signal, encoding: str) -> bytes:
-    return g711.encode(np.clip(np.round(signal), -32768, 32767).astype(np.int16), encoding)
+    return encode(np.clip(np.round(signal), -32768, 32767).astype(np.int16), encoding)
+
+
+def _fading(scale: int) -> Signal:
+    """How much is left of the speech at each sample of a loss."""
+    fade = np.zeros((_FADED + _MERGED) * scale)
+    step = _STEP * scale
+    fade[: _FADED * scale] = np.minimum(1.0, 1.0 - 0.2 * (np.arange(_FADED * scale) - step) / step)
+    return fade
+
+
+_FADES = {scale: _fading(scale) for scale in {rate(encoding) // UNITS for encoding in ENCODINGS}}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipagent.audio import g711
+from sipagent.audio.encoding import PCM, PCMU, Transcoder
 from sipagent.audio.level import power
 from sipagent.audio.tones import DTMF
 
@@ -52,16 +53,19 @@ class KeyTone(NamedTuple):
 class ToneDetector:
     """Listens to one stream, 20 ms at a time."""
 
-    __slots__ = ("_before", "_different", "_digit", "_same", "_windows")
+    __slots__ = ("_before", "_different", "_digit", "_narrow", "_same", "_windows")
 
     def __init__(self) -> None:
         self._before = np.zeros(_KEPT)
         self._digit: str | None = None
         self._same = self._different = 0
         self._windows = 0
+        self._narrow = Transcoder()
 
     def hear(self, frame: bytes, encoding: str) -> KeyTone | None:
-        """Take a frame of 160 bytes; returns the key released in it."""
+        """Take a frame of 20 ms; returns the key released in it."""
+        if encoding == PCM:
+            frame, encoding = self._narrow.convert(frame, PCM, PCMU), PCMU
         if power(frame, encoding) < _FAINTEST and not self._before.any():
             return self._note(None) or self._note(None)
         samples = g711.decode(frame, encoding) / 32768.0

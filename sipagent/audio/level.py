@@ -1,4 +1,4 @@
-"""How loud G.711 is, without decoding it: one table look-up a sample.
+"""How loud audio is. That of G.711 is not decoded for it: one table look-up a sample.
 
 0 dBFS is the power of a full-scale square wave (RMS 32768); a full-scale sine is at -3 dBFS, telephone speech near -25.
 """
@@ -8,6 +8,7 @@ from math import log10
 import numpy as np
 
 from sipagent.audio import g711
+from sipagent.audio.encoding import PCM
 
 SILENT = -96.0
 """What `level` says of nothing at all, and of digital zero: the floor of 16 bits."""
@@ -18,14 +19,17 @@ _POWER = {
 
 
 def power(payload: bytes, encoding: str) -> float:
-    """Return the mean power of G.711 audio, 1.0 being full scale; 0.0 for no audio."""
+    """Return the mean power of audio, 1.0 being full scale; 0.0 for no audio."""
     if not payload:
         return 0.0
+    if encoding == PCM:
+        samples = np.frombuffer(payload, "<i2") * np.float32(1 / 32768)
+        return float(samples @ samples) / len(samples)
     return float(np.add.reduce(_POWER[encoding].take(np.frombuffer(payload, np.uint8)))) / len(payload)
 
 
 def level(payload: bytes, encoding: str) -> float:
-    """Return the level of G.711 audio in dBFS, never below -96."""
+    """Return the level of audio in dBFS, never below -96."""
     mean = power(payload, encoding)
     return max(SILENT, 10 * log10(mean)) if mean > 0.0 else SILENT
 

@@ -1,4 +1,4 @@
-"""Play 20 ms of G.711 out of more or less than 20 ms, so that nobody hears it: a clock is caught up with, no word lost.
+"""Play 20 ms of audio out of more or less than 20 ms, so that nobody hears it: a clock is caught up with, no word lost.
 
 Speech repeats itself with its pitch. One period of it is left out, or played twice, where two of them are most alike,
 and the seam is faded over (waveform similarity overlap-add; Verhelst and Roelands 1993).
@@ -8,19 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sipagent.audio import g711
+from sipagent.audio.encoding import FRAME, UNITS, decode, encode, rate, width
 from sipagent.audio.level import power
 
 SEAM = 80
-"""Samples over which one place of the speech fades into another: 10 ms."""
+"""Units over which one place of the speech fades into another: 10 ms."""
 
-_RISING = np.arange(SEAM) / SEAM
 _QUIET = 10 ** (-50.0 / 10)
 """Power below which nobody misses 20 ms."""
 
 
 class Splice(NamedTuple):
-    """A frame that ends `shift` samples later in the speech than it would; earlier, if negative.
+    """A frame that ends `shift` units of 1/8000 s later in the speech than it would; earlier, if negative.
 
     `likeness` of the two places joined is 1 where they are the same and 0 where they have nothing in common.
     """
@@ -33,28 +32,33 @@ class Splice(NamedTuple):
 class Splicer:
     """Splices audio of one encoding."""
 
-    __slots__ = ("_encoding",)
+    __slots__ = ("_encoding", "_rising", "_scale", "_width")
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
+        self._width = width(encoding)
+        self._scale = rate(encoding) // UNITS
+        self._rising = np.arange(SEAM * self._scale) / (SEAM * self._scale)
 
     def is_quiet(self, payload: bytes) -> bool:
         """Tell whether some of this can be left out without being missed."""
         return power(payload, self._encoding) < _QUIET
 
     def splice(self, audio: bytes, at: int, shifts: range) -> Splice:
-        """Make the 20 ms that begin at sample `at` and go over to the place, one of `shifts` away, that is most alike.
+        """Make the 20 ms that begin at unit `at` and go over to the place, one of `shifts` away, that is most alike.
 
         `shifts` ascends by one; `audio` reaches from the first of them to the end of a frame at the last of them.
         """
-        samples = g711.decode(audio, self._encoding).astype(np.float64)
-        here = samples[at : at + SEAM]
-        there = samples[at + shifts[0] : at + shifts[-1] + SEAM]
-        likeness = _likeness(here, there)
+        scale, seam = self._scale, SEAM * self._scale
+        samples = decode(audio, self._encoding).astype(np.float64)
+        here = samples[at * scale :][:seam]
+        there = samples[(at + shifts[0]) * scale : (at + shifts[-1] + SEAM) * scale]
+        likeness = _likeness(here, there)[::scale]
         best = int(np.argmax(likeness))
         start = at + shifts[best]
-        seam = here * (1.0 - _RISING) + samples[start : start + SEAM] * _RISING
-        frame = g711.encode(np.round(seam).astype(np.int16), self._encoding) + audio[start + SEAM : start + g711.FRAME]
+        faded = here * (1.0 - self._rising) + samples[start * scale :][:seam] * self._rising
+        rest = audio[(start + SEAM) * self._width : (start + FRAME) * self._width]
+        frame = encode(np.round(faded).astype(np.int16), self._encoding) + rest
         return Splice(frame, shifts[best], float(likeness[best]))
 
 

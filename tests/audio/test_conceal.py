@@ -1,6 +1,7 @@
 """Concealment: lost speech goes on in its own pitch, without a click, fades into comfort noise, and is merged back."""
 
 from collections.abc import Callable, Collection
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sipagent.audio import g711
 from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer, find_period
+from sipagent.audio.encoding import ENCODINGS, FRAME, convert, decode, encode, rate, width
 from sipagent.audio.level import level
 from sipagent.audio.tones import sine
 from sipagent.testing.voice import vowel
@@ -26,13 +28,14 @@ def heard(*frames: bytes, encoding: str = "pcmu") -> Concealer:
     return concealer
 
 
-def through_a_loss(samples: np.ndarray, lost: Collection[int]) -> np.ndarray:
+def through_a_loss(samples: np.ndarray, lost: Collection[int], encoding: str = "pcmu") -> np.ndarray:
     """What is played of a recording of which these frames are lost."""
     concealer, played = Concealer(), b""
-    for tick in range(len(samples) // 160):
-        frame = g711.encode(samples[tick * 160 : tick * 160 + 160], "pcmu")
-        played += concealer.conceal(tick, "pcmu") if tick in lost else concealer.hear(frame, tick, "pcmu")
-    return g711.decode(played, "pcmu").astype(np.float64)
+    size = rate(encoding) // 50
+    for tick in range(len(samples) // size):
+        frame = encode(samples[tick * size : tick * size + size], encoding)
+        played += concealer.conceal(tick, encoding) if tick in lost else concealer.hear(frame, tick, encoding)
+    return decode(played, encoding).astype(np.float64)
 
 
 def repeated(samples: np.ndarray, lost: Collection[int]) -> np.ndarray:
@@ -83,11 +86,21 @@ def test_a_gliding_vowel_is_clearer_than_with_silence_or_the_last_frame_again() 
     assert ours > 3, "silence in the place of a lost frame is 0 dB"
 
 
+@pytest.mark.parametrize("pitch", [70, 113, 195])
+def test_wideband_speech_goes_on_as_well(pitch: int) -> None:
+    wanted = vowel(pitch, 50 * 480, rate=24000)
+    lost = [9, 17, 29, 38]
+    played = through_a_loss(wanted, lost, "pcm")
+    narrow, heard = (samples.astype(np.float64)[::3] for samples in (wanted, played))
+    assert clearness(narrow, heard, lost) > 9
+
+
 @settings(deadline=None)
-@given(st.floats(70, 200), st.integers(1, 6), st.integers(0, 159))
-def test_no_loss_ever_clicks(pitch: float, length: int, phase: int) -> None:
-    wanted = vowel(pitch, 30 * 160 + phase)[phase:]
-    played = through_a_loss(wanted, range(10, 10 + length))
+@given(st.floats(70, 200), st.integers(1, 6), st.integers(0, 159), st.sampled_from(["pcmu", "pcm"]))
+def test_no_loss_ever_clicks(pitch: float, length: int, phase: int, encoding: str) -> None:
+    frame = rate(encoding) // 50
+    wanted = vowel(pitch, 30 * frame + phase, rate=rate(encoding))[phase:]
+    played = through_a_loss(wanted, range(10, 10 + length), encoding)
     steepest = np.abs(np.diff(wanted.astype(np.float64))).max()
     assert np.abs(np.diff(played)).max() <= 1.6 * steepest
 
@@ -133,25 +146,26 @@ def test_nothing_was_heard_yet() -> None:
     assert Concealer().conceal(7, "pcma") == noise(7, "pcma")
 
 
-@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+@pytest.mark.parametrize("encoding", ["pcmu", "pcma", "pcm"])
 def test_one_frame_is_enough_to_go_on_from(encoding: str) -> None:
-    concealer = heard(g711.transcode(FRAMES[0], "pcmu", encoding), encoding=encoding)
+    concealer = heard(convert(FRAMES[0], "pcmu", encoding), encoding=encoding)
     assert level(concealer.conceal(1, encoding), encoding) == pytest.approx(level(VOICE, "pcmu"), abs=2)
 
 
-@pytest.mark.parametrize(("before", "after"), [("pcmu", "pcma"), ("pcma", "pcmu")])
-def test_the_codec_changes_over_a_loss(before: str, after: str) -> None:
-    concealer = heard(*(g711.transcode(frame, "pcmu", before) for frame in FRAMES), encoding=before)
+@pytest.mark.parametrize(("before", "after"), list(permutations(ENCODINGS, 2)))
+def test_the_codec_changes_before_a_loss(before: str, after: str) -> None:
+    concealer = heard(*(convert(frame, "pcmu", before) for frame in FRAMES), encoding=before)
     assert level(concealer.conceal(3, after), after) == pytest.approx(level(VOICE, "pcmu"), abs=1.5)
 
 
 @settings(deadline=None)
-@given(st.lists(st.binary(min_size=160, max_size=160) | st.none(), max_size=12), st.sampled_from(["pcmu", "pcma"]))
-def test_whatever_comes_or_not_every_tick_has_its_20_ms(frames: list[bytes | None], encoding: str) -> None:
+@given(st.lists(st.tuples(st.binary(min_size=160, max_size=160) | st.none(), st.sampled_from(ENCODINGS)), max_size=12))
+def test_whatever_comes_or_not_every_tick_has_its_20_ms(frames: list[tuple[bytes | None, str]]) -> None:
     concealer = Concealer()
-    for tick, frame in enumerate(frames):
+    for tick, (came, encoding) in enumerate(frames):
+        frame = came and came * width(encoding)
         played = concealer.conceal(tick, encoding) if frame is None else concealer.hear(frame, tick, encoding)
-        assert len(played) == 160
+        assert len(played) == FRAME * width(encoding)
 
 
 # ---- human speech

@@ -5,14 +5,15 @@ import pytest
 
 from sipagent.audio import g711
 from sipagent.audio.comfort import noise
+from sipagent.audio.encoding import ENCODINGS, encode, rate
 from sipagent.audio.level import SILENT, VoiceMeter, level
 from sipagent.audio.tones import sine
 
 
-@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("peak", [-1.0, -20.0, -40.0])
 def test_a_sine_is_three_db_below_its_peak(encoding: str, peak: float) -> None:
-    tone = g711.encode(sine(1004, 8000, level=peak), encoding)
+    tone = encode(sine(1004, rate(encoding), level=peak, rate=rate(encoding)), encoding)
     assert level(tone, encoding) == pytest.approx(peak - 3.01, abs=0.3)
 
 

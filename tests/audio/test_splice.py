@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sipagent.audio import g711
 from sipagent.audio.comfort import noise
+from sipagent.audio.encoding import ENCODINGS, encode, rate, width
 from sipagent.audio.splice import SEAM, Splicer
 from sipagent.testing.voice import vowel
 
@@ -14,27 +15,28 @@ FORWARD, BACK = range(40, 121), range(-120, -39)
 
 
 def spoken(pitch: float, encoding: str = "pcmu") -> bytes:
-    return g711.encode(vowel(pitch, 600), encoding)
+    return encode(vowel(pitch, 600 * rate(encoding) // 8000, rate=rate(encoding)), encoding)
 
 
+@pytest.mark.parametrize("encoding", ["pcmu", "pcm"])
 @pytest.mark.parametrize("shifts", [FORWARD, BACK], ids=["forward", "back"])
 @pytest.mark.parametrize("pitch", [80, 100, 125, 160, 200])
-def test_a_vowel_moves_by_a_period_of_its_pitch(pitch: int, shifts: range) -> None:
-    spliced = Splicer("pcmu").splice(spoken(pitch), 160, shifts)
+def test_a_vowel_moves_by_a_period_of_its_pitch(pitch: int, shifts: range, encoding: str) -> None:
+    spliced = Splicer(encoding).splice(spoken(pitch, encoding), 160, shifts)
     period = g711.RATE / pitch
     assert min(abs(abs(spliced.shift) - count * period) for count in (1, 2, 3)) <= 1
     assert spliced.likeness > 0.9
 
 
-@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("shifts", [FORWARD, BACK], ids=["forward", "back"])
 def test_a_frame_goes_over_from_one_place_to_the_other(shifts: range, encoding: str) -> None:
-    audio = spoken(100, encoding)
+    audio, unit = spoken(100, encoding), width(encoding)
     spliced = Splicer(encoding).splice(audio, 160, shifts)
     start = 160 + spliced.shift
-    assert len(spliced.frame) == 160
-    assert spliced.frame[0] == audio[160]
-    assert spliced.frame[SEAM:] == audio[start + SEAM : start + 160]
+    assert len(spliced.frame) == 160 * unit
+    assert spliced.frame[0] == audio[160 * unit]
+    assert spliced.frame[SEAM * unit :] == audio[(start + SEAM) * unit : (start + 160) * unit]
 
 
 @settings(deadline=None)
@@ -58,7 +60,8 @@ def test_silence_can_be_spliced_too() -> None:
     assert Splicer("pcmu").splice(silent, 160, range(160, 161)) == (silent[:160], 160, 0.0)
 
 
-def test_what_is_quiet_can_be_left_out() -> None:
-    splicer = Splicer("pcmu")
-    assert splicer.is_quiet(noise(1, "pcmu"))
-    assert not splicer.is_quiet(spoken(100)[:160])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_what_is_quiet_can_be_left_out(encoding: str) -> None:
+    splicer = Splicer(encoding)
+    assert splicer.is_quiet(noise(1, encoding))
+    assert not splicer.is_quiet(spoken(100, encoding)[: 160 * width(encoding)])
