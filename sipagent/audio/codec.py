@@ -1,4 +1,4 @@
-"""What audio is encoded in on the wire: G.711, and by way of av (FFmpeg, libopus) G.722 and Opus.
+"""What audio is encoded in on the wire: G.711, G.722 and Opus, and how it becomes audio of the house and back.
 
     payload ─► decoder(codec, encoding) ─► audio of the house ─► Encoder(codec) ─► payload
 
@@ -6,32 +6,13 @@ Both keep the state of one stream. G.711 needs neither where the house speaks th
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
-
-import numpy as np
-from av import AudioFrame, CodecContext, Packet
-from av.audio.codeccontext import AudioCodecContext
-from av.error import FFmpegError
+from typing import Protocol
 
 from sipagent.audio import encoding as house
 from sipagent.audio.encoding import PCM, PCMA, PCMU, UNITS, Transcoder
-from sipagent.audio.g711 import Samples
 from sipagent.audio.resampler import Resampler
+from sipagent.audio.wideband import OPUS, Compressor, Expander
 
-G722 = "g722"
-OPUS = "opus"
-
-_LIBRARY = {G722: "g722", OPUS: "libopus"}
-_DECODED_RATE = {G722: 16000, OPUS: 48000}
-_ENCODED_RATE = {G722: 16000, OPUS: 24000}
-"""libopus takes our own rate, and gives 48,000 samples a second whatever was sent."""
-
-_OPUS_BIT_RATE = 24000
-"""Wideband speech, mono (RFC 7587 section 3.1.1)."""
-_OPUS_EFFORT = "5"
-"""Of 10: half the work of the highest, and no difference that PESQ would notice in speech."""
-_EXPECTED_LOSS = "5"
-"""Per cent, for which libopus repeats speech in the next packet where the peer can use that."""
 _OPUS_FRAMES = (*(80, 160, 320, 480) * 3, *(80, 160) * 2, *(20, 40, 80, 160) * 4)
 """Units in a frame of each of the 32 configurations (RFC 6716 section 3.1, table 2)."""
 _LONGEST_OPUS = 960
@@ -67,7 +48,7 @@ class Decoder(Protocol):
 
 def decoder(codec: str, encoding: str) -> Decoder:
     """Return a decoder of `codec` that gives audio in an encoding of the house."""
-    return _LawDecoder(codec, encoding) if codec in (PCMU, PCMA) else _AvDecoder(codec, encoding)
+    return _LawDecoder(codec, encoding) if codec in (PCMU, PCMA) else _WidebandDecoder(codec, encoding)
 
 
 class _LawDecoder:
@@ -84,76 +65,35 @@ class _LawDecoder:
         return self._transcoder.convert(payload, self._codec, self._encoding)
 
 
-class _AvDecoder:
-    """G.722 or Opus. Of two channels it gives the mean."""
+class _WidebandDecoder:
+    """G.722 or Opus."""
 
-    __slots__ = ("_codec", "_context", "_encoding", "_resampler")
+    __slots__ = ("_codec", "_encoding", "_expander", "_resampler")
 
     def __init__(self, codec: str, encoding: str) -> None:
         self._codec, self._encoding = codec, encoding
-        self._context = _context(_LIBRARY[codec], "r", _DECODED_RATE[codec])
-        self._context.open()
-        self._resampler = Resampler(_DECODED_RATE[codec], house.rate(encoding))
+        self._expander = Expander(codec)
+        self._resampler = Resampler(self._expander.rate, house.rate(encoding))
 
     def decode(self, payload: bytes) -> bytes | None:
-        """What the library will not have, or makes something else of than it says, is refused."""
-        try:
-            frames = self._context.decode(Packet(payload)) if payload else []
-        except FFmpegError:
-            return None
-        decoded = [np.frombuffer(memoryview(frame.planes[0]), np.int16, frame.samples) for frame in frames]
-        samples = np.concatenate(decoded) if decoded else np.zeros(0, np.int16)
-        if len(samples) != units(payload, self._codec) * _DECODED_RATE[self._codec] // UNITS:
+        """What turns out to last longer or shorter than it says is refused too."""
+        samples = self._expander.decode(payload)
+        if samples is None or len(samples) * UNITS != units(payload, self._codec) * self._expander.rate:
             return None
         return house.encode(self._resampler.convert(samples), self._encoding)
 
 
 class Encoder:
-    """One stream of `pcm`, made payloads of 20 ms. `parameters` is what the peer asks of Opus (RFC 7587 section 6.1).
+    """One stream of `pcm`, made payloads of G.722 or Opus, each of 20 ms. `parameters`: as in `Compressor`."""
 
-    Of those `maxaveragebitrate`, `cbr` and `useinbandfec` are heeded.
-    """
-
-    __slots__ = ("_context", "_rate", "_resampler")
+    __slots__ = ("_compressor", "_resampler")
 
     def __init__(self, codec: str, parameters: Mapping[str, str]) -> None:
-        self._rate = _ENCODED_RATE[codec]
-        self._context = _context(_LIBRARY[codec], "w", self._rate)
-        if codec == OPUS:
-            _set_up_opus(self._context, parameters)
-        self._context.open()
-        self._resampler = Resampler(house.rate(PCM), self._rate) if self._rate != house.rate(PCM) else None
+        self._compressor = Compressor(codec, parameters)
+        rates = house.rate(PCM), self._compressor.rate
+        self._resampler = Resampler(*rates) if rates[0] != rates[1] else None
 
     def encode(self, audio: bytes) -> bytes:
         """Take the next 20 ms."""
         samples = house.decode(audio, PCM)
-        if self._resampler is not None:
-            samples = self._resampler.convert(samples)
-        return b"".join(map(bytes, self._context.encode(_frame(samples, self._rate))))
-
-
-def _context(library: str, mode: Literal["r", "w"], rate: int) -> AudioCodecContext:
-    context = CodecContext.create(library, mode)
-    assert isinstance(context, AudioCodecContext)
-    context.sample_rate = rate
-    context.layout = "mono"
-    context.format = "s16"
-    return context
-
-
-def _set_up_opus(context: AudioCodecContext, parameters: Mapping[str, str]) -> None:
-    asked = parameters.get("maxaveragebitrate", "")
-    context.bit_rate = min(_OPUS_BIT_RATE, max(6000, int(asked))) if asked.isdecimal() else _OPUS_BIT_RATE
-    options = {"application": "voip", "frame_duration": "20", "compression_level": _OPUS_EFFORT}
-    if parameters.get("cbr") == "1":
-        options["vbr"] = "off"
-    if parameters.get("useinbandfec") == "1":
-        options |= {"fec": "1", "packet_loss": _EXPECTED_LOSS}
-    context.options = options
-
-
-def _frame(samples: Samples, rate: int) -> AudioFrame:
-    frame = AudioFrame(format="s16", layout="mono", samples=len(samples))
-    frame.sample_rate = rate
-    frame.planes[0].update(samples.tobytes())
-    return frame
+        return self._compressor.encode(self._resampler.convert(samples) if self._resampler is not None else samples)
