@@ -184,9 +184,22 @@ class Call:
         """Play a WAV file after what is queued; may be awaited, for its end."""
         return Playback(self, self._line.media.load(Path(file)))
 
-    def record(self, file: str | Path, *, stereo: bool = True) -> None:
-        """Record to a WAV file: the caller left, what was really sent right; `stereo=False` mixes them."""
-        self._line.media.record(Path(file), stereo=stereo)
+    def record(self, file: str | Path, *, stereo: bool = True, hd_audio: bool = False) -> None:
+        """Record: the caller left, what was really sent right; `stereo=False` mixes them.
+
+        A file called `.ogg` or `.opus` is Ogg Opus, any other WAV: 8000 samples a second, with `hd_audio` 24,000. It
+        can be played at every moment, whatever becomes of us. Raises OSError where the file cannot be made,
+        LocalProtocolError for a call that is recorded already.
+        """
+        self._line.media.record(Path(file), stereo=stereo, hd_audio=hd_audio)
+
+    def pause_recording(self) -> None:
+        """Record silence until `resume_recording`, as while a card number is told: the times in the file stay true."""
+        self._line.media.mask_recording(True)
+
+    def resume_recording(self) -> None:
+        """Record both sides again."""
+        self._line.media.mask_recording(False)
 
     def send_digits(self, digits: str) -> None:
         """Press keys one after the other, in the way of the account. Raises ValueError for what is none of KEYS."""

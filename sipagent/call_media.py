@@ -9,7 +9,7 @@ from sipagent.agent.interfaces import Listener
 from sipagent.audio import g711, wav
 from sipagent.errors import LocalProtocolError
 from sipagent.media import Leg, LegClosed, MediaEvent, StreamSettings, Tape
-from sipagent.recorder import Recorder
+from sipagent.recorder import MakeRecorder, Recorder
 from sipagent.sdp.offer_answer import Negotiated
 
 
@@ -18,7 +18,7 @@ class LegMedia:
 
     leg: Leg
 
-    def __init__(self, make_recorder: Callable[[Path, bool], Recorder]) -> None:
+    def __init__(self, make_recorder: MakeRecorder) -> None:
         self.watch: Callable[[MediaEvent], None] = lambda event: None
         """Who is told what happens on the leg, the tape excepted."""
         self._make_recorder = make_recorder
@@ -91,12 +91,17 @@ class LegMedia:
         """Read a WAV file as audio of `encoding`. Raises WavError, or OSError."""
         return g711.encode(wav.read(path.read_bytes()).mono(), self.encoding)
 
-    def record(self, path: Path, *, stereo: bool) -> None:
+    def record(self, path: Path, *, stereo: bool, hd_audio: bool) -> None:
         """Record from now on; a recording that runs already goes on, and this one is refused."""
         if self._recorder is not None:
             raise LocalProtocolError("this call is being recorded already")
-        self._recorder = self._make_recorder(path, stereo)
+        self._recorder = self._make_recorder(path, stereo=stereo, hd_audio=hd_audio)
         self.leg.record()
+
+    def mask_recording(self, masked: bool) -> None:
+        """Record silence in place of both sides, or both sides again. Nothing is recorded: nothing is done."""
+        if self._recorder is not None:
+            self.leg.record(masked=masked)
 
     def close(self) -> None:
         """Stop sending and give the port back."""

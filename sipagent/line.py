@@ -41,8 +41,11 @@ class CallMedia(Protocol):
     def load(self, path: Path) -> bytes:
         """Read a WAV file as audio of `encoding`."""
 
-    def record(self, path: Path, *, stereo: bool) -> None:
+    def record(self, path: Path, *, stereo: bool, hd_audio: bool) -> None:
         """Record from now on: the caller on the left, what was really sent on the right."""
+
+    def mask_recording(self, masked: bool) -> None:
+        """Record silence in place of both sides, or both sides again."""
 
     def close(self) -> None:
         """Stop sending and give the port back."""

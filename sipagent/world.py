@@ -9,7 +9,6 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from sipagent.agent.interfaces import FrameSocket, ProviderOptions
@@ -23,7 +22,7 @@ from sipagent.net.resolve import Resolver, SystemDns
 from sipagent.net.tls import Certificates
 from sipagent.net.transports import Transports
 from sipagent.net.websocket import WebSocketFrames
-from sipagent.recorder import Recorder
+from sipagent.recorder import MakeRecorder, Recorder
 from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.ids import Ids
 from sipagent.sip.targets import Target
@@ -94,8 +93,8 @@ class World:
     """An unopened socket for the provider of this name."""
     run_tool: ToolRunner = Tool.run
     """How a tool is run."""
-    make_recorder: Callable[[Path, bool], Recorder] = Recorder
-    """Makes what writes a call to a WAV file, stereo or not."""
+    make_recorder: MakeRecorder = Recorder
+    """Makes what writes a call to a file."""
 
 
 def real_world(configuration: Configuration) -> World:

@@ -99,9 +99,10 @@ class SendDigit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Leave `Tape` events from now on."""
+    """Leave `Tape` events from now on; with `masked` they hold silence, as long as what was said meanwhile."""
 
     leg: int
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,9 +88,9 @@ class Leg:
         DigitSender(digit, duration_ms=duration_ms)  # here a mistake meets who made it; in the tick it ends the call
         self._submit(SendDigit(leg=self.leg, digit=digit, duration_ms=duration_ms))
 
-    def record(self) -> None:
-        """Ask for `Tape` events from now on."""
-        self._submit(Record(leg=self.leg))
+    def record(self, *, masked: bool = False) -> None:
+        """Ask for `Tape` events from now on, of both sides, or `masked` by silence."""
+        self._submit(Record(leg=self.leg, masked=masked))
 
     def bridge(self, other: "Leg | None") -> None:
         """Send what the peer says to the peer of `other`, and no longer to the loop; None: as before."""

@@ -90,8 +90,9 @@ class Stream:
             case Bridge(other=other):
                 self.bridged_to = other
                 self._uplink.tell_loop(other is None)
-            case Record():
+            case Record(masked=masked):
                 self._tape = self._tape or TapeWriter(self.leg)
+                self._tape.masked = masked
             case CloseLeg():
                 self.closing = True
 

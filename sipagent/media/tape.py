@@ -1,18 +1,20 @@
 """What a recording is made of: both directions of a leg, tick by tick, as they were on the wire."""
 
-from sipagent.audio import g711
+from sipagent.audio.encoding import PCMU, silence, width
 from sipagent.media.events import Tape
 
-_PIECE = 25 * g711.FRAME
-"""Samples in one piece: half a second."""
+_PIECE = 4000
+"""Units (of 1/8000 s) in one piece: half a second."""
 
 
 class TapeWriter:
     """Lays what was received and what was sent side by side, and cuts the pair into pieces of one encoding."""
 
     def __init__(self, leg: int) -> None:
+        self.masked = False
+        """Silence is laid in place of both."""
         self._leg = leg
-        self._encoding = g711.PCMU
+        self._encoding = PCMU
         self._received = bytearray()
         self._sent = bytearray()
         self._pieces: list[Tape] = []
@@ -22,10 +24,11 @@ class TapeWriter:
         if encoding != self._encoding:
             self._cut()
             self._encoding = encoding
-        length = max(len(received), len(sent))
-        self._received += received.rjust(length, g711.SILENCE[encoding])
-        self._sent += sent.rjust(length, g711.SILENCE[encoding])
-        if len(self._sent) >= _PIECE:
+        units = max(len(received), len(sent)) // width(encoding)
+        for tape, audio in ((self._received, received), (self._sent, sent)):
+            heard = b"" if self.masked else audio
+            tape += silence(encoding, units - len(heard) // width(encoding)) + heard
+        if len(self._sent) >= _PIECE * width(encoding):
             self._cut()
 
     def take(self, *, rest: bool) -> list[Tape]:

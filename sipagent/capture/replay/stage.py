@@ -54,7 +54,7 @@ class Stage:
             media=self._plane,
             open_socket=self._providers.open_socket,
             run_tool=self._tools.run,
-            make_recorder=lambda path, stereo: Recorder(Path(os.devnull), stereo),
+            make_recorder=_record_nowhere,
         )
 
     @property
@@ -97,3 +97,8 @@ class Stage:
     def _finish(self) -> None:
         self._providers.finish()
         self.over.set()
+
+
+def _record_nowhere(path: Path, *, stereo: bool, hd_audio: bool) -> Recorder:
+    """A replay does what was done, and leaves the recording of that call alone."""
+    return Recorder(Path(os.devnull), stereo=stereo, hd_audio=hd_audio)
