@@ -30,6 +30,7 @@ from sipagent.performance import Scenario
 from sipagent.phone import Softphone
 from sipagent.record import CallRecord
 from sipagent.tap import Tap
+from sipagent.world import World
 
 DRAIN = 30.0
 """Seconds that running calls have to end by themselves once we are told to stop."""
@@ -54,6 +55,7 @@ async def serve(
     local: Collection[str] = (),
     watchers: Collection[Watcher] = (),
     trace: Tap | None = None,
+    world: World | None = None,
     require_registration: bool = False,
     started: Callable[[Softphone], object] = lambda phone: None,
 ) -> signal.Signals:
@@ -62,7 +64,7 @@ async def serve(
     A second signal ends them at once. Raises RegistrationError with `require_registration`, if a registrar refuses us.
     `started` is called once calls can come.
     """
-    phone_that_answers = answering(configuration, agent, local=local, watchers=watchers, trace=trace)
+    phone_that_answers = answering(configuration, agent, local=local, watchers=watchers, trace=trace, world=world)
     async with phone_that_answers as phone, _signals() as signals:
         started(phone)
         told = asyncio.create_task(signals.get())
@@ -83,6 +85,7 @@ async def answering(
     local: Collection[str] = (),
     watchers: Collection[Watcher] = (),
     trace: Tap | None = None,
+    world: World | None = None,
 ) -> AsyncIterator[Softphone]:
     """Run a phone that answers. Raises ConfigurationError for what is missing or not to be had."""
     require_available(configuration)
@@ -94,7 +97,10 @@ async def answering(
         keeping = _Keeping.of(configuration, engine="local" if local else "cloud", in_code=agent is not None)
         if keeping.captures is not None:
             stack.callback(keeping.captures.close)
-        phone = Softphone(configuration=configuration, tap=keeping.captures, trace=trace, recording=keeping.recording)
+        recording = keeping.recording
+        phone = Softphone(
+            configuration=configuration, world=world, tap=keeping.captures, trace=trace, recording=recording
+        )
         for watcher in (*watchers, *keeping.watchers):
             phone.watch(watcher)
         await stack.enter_async_context(phone)

@@ -19,9 +19,9 @@ CALL = {
     *("performance", "playback", "reach", "ringback", "ringing", "stream", "tap", "transfer", "trunk", "world"),
 }
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
-TOP = {"cli", "console", "capture", "testing", "service", "__init__", "__main__"}
+TOP = {"bench", "cli", "console", "capture", "testing", "service", "__init__", "__main__"}
 """May import everything, but for ENTRANCES."""
-ENTRANCES = {"cli": {"__main__", "cli"}, "console": {"cli", "console"}}
+ENTRANCES = {"cli": {"__main__", "cli"}, "console": {"cli", "console"}, "bench": {"bench", "cli"}}
 """What only these may import: the program is not the library's."""
 
 ARROWS: dict[str, set[str]] = {

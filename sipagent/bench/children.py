@@ -1,0 +1,98 @@
+"""Child processes that take commands and give answers, one JSON object a line each way."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from sipagent.errors import SipagentError
+
+START = 30.0
+"""Seconds until a child has said its first line."""
+LEAVE = 10.0
+"""Seconds that it has to end once its input has."""
+_LAST_LINES = 12
+
+
+class ChildFailed(SipagentError):
+    """A process of the benchmark ended, or does not answer."""
+
+
+class Child:
+    """A Python module in a process of its own, which keeps to `cores`. It ends when we do, however we end."""
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        cores: Collection[int],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._name = name
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115  closed with the child
+        ours = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, cores)  # what is started now inherits it
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._words,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,  # Ctrl-C is for us alone
+            )
+        finally:
+            os.sched_setaffinity(0, ours)
+        self.pid = self._process.pid
+
+    def ask(self, command: Mapping[str, Any], patience: float = START) -> Any:
+        """Give a command, and wait for the answer. Raises ChildFailed."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failed("has ended") from None
+        return self.answer(patience)
+
+    def answer(self, patience: float = START) -> Any:
+        """Wait for a line. Raises ChildFailed."""
+        assert self._process.stdout is not None
+        until, line = time.monotonic() + patience, b""
+        while not line.endswith(b"\n"):
+            if not select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise self._failed(f"has not answered for {patience:g} s")
+            read = os.read(self._process.stdout.fileno(), 1 << 20)
+            if not read:
+                raise self._failed("has ended")
+            line += read
+        return json.loads(line)
+
+    def _failed(self, how: str) -> ChildFailed:
+        self._words.seek(0)
+        lines = self._words.read().decode(errors="replace").strip().splitlines()[-_LAST_LINES:]
+        return ChildFailed("\n".join([f"the {self._name} {how}", *lines]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(LEAVE if error is None else 0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._words.close()

@@ -1,0 +1,55 @@
+"""The worker's process: the phone that is measured. It is `sipagent run`, with a pipe to its parent.
+
+python -m sipagent.bench.worker sip.conf [--append 40]       says {"port": …} when calls can come
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from sipagent.config import load
+from sipagent.net.media_thread import MediaThread
+from sipagent.net.ports import PortPool
+from sipagent.phone import Softphone
+from sipagent.service import serve
+from sipagent.world import real_world
+
+
+async def answer(file: Path, append: int | None) -> None:
+    """Answer calls until we are told to stop."""
+    configuration = load(file, {})
+    world = real_world(configuration)
+    if append is not None:
+        general = configuration.general
+        ports = PortPool(general.rtp_ports.first, general.rtp_ports.last, general.bind.host)
+        world = replace(world, media=MediaThread(ports, rtp_timeout=general.rtp_timeout, uplink_ms=append))
+    await serve(configuration, world=world, started=_tell)
+
+
+def _tell(phone: Softphone) -> None:
+    sys.stdout.write(json.dumps({"port": phone.address.port}) + "\n")
+    sys.stdout.flush()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("file", type=Path)
+    arguments.add_argument("--append", type=int, help="milliseconds of audio in one append; without it, as it is run")
+    options = arguments.parse_args()
+    asyncio.run(answer(options.file, options.append))
+
+
+if __name__ == "__main__":
+    main()
