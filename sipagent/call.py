@@ -34,7 +34,8 @@ from sipagent.events import (
 from sipagent.line import Line
 from sipagent.playback import Playback
 from sipagent.ringback import Ringback
-from sipagent.sdp.offer_answer import Direction, Negotiated
+from sipagent.sdp.direction import Direction
+from sipagent.sdp.offer_answer import Negotiated
 from sipagent.sip.origin import origin_of
 from sipagent.sip.transfer import TransferMode
 from sipagent.stream import EventStream, Handler
@@ -376,7 +377,7 @@ class Call:
     def _agreed(self, negotiated: Negotiated) -> None:
         if self.is_answered and not self._speaks:
             self._speaks = True
-            self._stream.publish(CallAnswered(codec=negotiated.encoding))
+            self._stream.publish(CallAnswered(codec=negotiated.codec))
         if negotiated.held != self.held:
             self.held = negotiated.held
             self._stream.publish(HoldChanged(held=self.held))

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from sipagent.agent.interfaces import Listener
 from sipagent.errors import NotAcceptable
-from sipagent.sdp.offer_answer import Direction, LocalMedia, Negotiated, make_answer, make_offer, read_answer
+from sipagent.sdp.direction import Direction
+from sipagent.sdp.offer_answer import LocalMedia, Negotiated, make_answer, make_offer, read_answer
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.invite_table import SessionState
 
@@ -144,7 +145,7 @@ class Line:
     def take_early_answer(self, answer: bytes) -> bool:
         """An answer that came before the call is answered: hear what there is to be heard; tell whether so."""
         try:
-            self._settled = read_answer(self._description, answer)
+            self._settled = read_answer(self._description, self._body, answer)
         except NotAcceptable:
             return False
         self.media.agree(self._settled)
@@ -161,7 +162,7 @@ class Line:
                 self._take(self._settled)
             return
         try:
-            self._take(read_answer(self._description, answer))
+            self._take(read_answer(self._description, self._body, answer))
         except NotAcceptable as error:
             self.bye(str(error))
 
@@ -198,7 +199,7 @@ class Line:
     def take_reanswer(self, answer: bytes) -> None:
         """The answer to a further offer of ours, or to a refresh. One that cannot be used changes nothing."""
         try:
-            negotiated = read_answer(self._description, answer)
+            negotiated = read_answer(self._description, self._body, answer)
         except NotAcceptable:
             self.take_refusal()
             return
@@ -239,7 +240,7 @@ class Line:
 
     def move(self, session: InviteSession, offer: bytes, answer: bytes) -> None:
         """Go on in a session of ours that was answered. Raises NotAcceptable for what we cannot speak."""
-        self._go_on(session, offer, read_answer(self._description, answer))
+        self._go_on(session, offer, read_answer(self._description, offer, answer))
 
     def give_place_to(self, session: InviteSession, offer: bytes | None) -> None:
         """Answer an INVITE that takes our session's place, and go on there. Raises NotAcceptable (488)."""

@@ -68,7 +68,7 @@ SessionOutput = (
     | sip.ReferReceived
 )
 """What the SIP core says of a call that is known already."""
-PLAYABLE = ("PCMU", "PCMA")
+PLAYABLE = ("pcmu", "pcma")
 QUARANTINE = 10
 """Seconds after which a port that a call has left is given to another (see `net.ports`)."""
 
@@ -358,7 +358,7 @@ class Switchboard:
         """Return what we may speak on an account's calls, best first."""
         line = self._configuration.accounts.get(account) or self._configuration.trunks.get(account)
         wanted = (line.codecs if line else ()) or self._configuration.general.codecs
-        return tuple(codec.encoding for codec in wanted if codec.encoding in PLAYABLE)
+        return tuple(codec.house for codec in wanted if codec.house in PLAYABLE)
 
     # ---- what RTP tells
 

@@ -44,7 +44,7 @@ class UnknownCallers(Enum):
 
 
 class Codec(Enum):
-    """Names as Asterisk writes them; `encoding` is the name in SDP (RFC 3551 section 6, RFC 7587)."""
+    """Names as Asterisk writes them; `house` is the name in this program."""
 
     ULAW = "ulaw"
     ALAW = "alaw"
@@ -52,8 +52,8 @@ class Codec(Enum):
     OPUS = "opus"
 
     @property
-    def encoding(self) -> str:
-        return {"ulaw": "PCMU", "alaw": "PCMA", "g722": "G722", "opus": "opus"}[self.value]
+    def house(self) -> str:
+        return {"ulaw": "pcmu", "alaw": "pcma"}.get(self.value, self.value)
 
 
 class Srtp(Enum):

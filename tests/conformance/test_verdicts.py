@@ -54,7 +54,7 @@ def answer(body: bytes) -> str:
         _, negotiated = make_answer(body, LOCAL)
     except NotAcceptable:
         return "488"
-    return f"{negotiated.encoding} {negotiated.direction.value}"
+    return f"{negotiated.codec} {negotiated.direction.value}"
 
 
 def test_each_session_description_has_the_committed_verdict(corpora: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from sipagent.rtp.digits import DigitSender
 from sipagent.rtp.packet import build
 from sipagent.rtp.session import RtpSession
-from sipagent.sdp.offer_answer import Direction, LocalMedia, make_offer
+from sipagent.sdp.direction import Direction
+from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from tests.fuzz.signalling import BETWEEN
 from tests.sip.bench import ANSWER, SDP, request
 

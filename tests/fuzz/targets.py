@@ -38,7 +38,7 @@ def sdp(data: bytes) -> None:
         assert [media.media for media in answered] == [media.media for media in description.media]
         make_offer(_LOCAL, answer)
     try:
-        negotiated = read_answer(_LOCAL, data)
+        negotiated = read_answer(_LOCAL, make_offer(_LOCAL), data)
     except NotAcceptable:
         return
     assert 0 < negotiated.remote_port < 65536
