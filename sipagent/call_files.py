@@ -1,4 +1,4 @@
-"""Where the files of a call are: its WAV, its capture and its record share one name in one directory."""
+"""Where the files of a call are: its recording, its capture and its record share one name in one directory."""
 
 import os
 import re
@@ -33,10 +33,6 @@ class CallFiles:
             letters = re.sub(r"[^A-Za-z0-9]", "", call_id)[:12] or "call"
             self._named[call_id] = self._free(f"{moment}-{letters}")
         return self._named[call_id]
-
-    def wav(self, call_id: str) -> Path:
-        """Return the path of the recording."""
-        return self.base(call_id).with_suffix(".wav")
 
     def _free(self, name: str) -> Path:
         """Return the path of a name that no call has now: another one's files are not written over."""

@@ -65,7 +65,7 @@ class Softphone:
 
     `configuration` is what sip.conf would say; the accounts given here come on top. `world` stands for sockets, ids
     and time. `tap` makes the tap that takes a call down, given its Call-ID; `trace` is a tap for everything at once;
-    `recording` names the WAV file of a call, given its Call-ID, and so has every call recorded.
+    `recording` names the file of a call, given its Call-ID, and so has every call recorded.
     """
 
     def __init__(

@@ -149,9 +149,16 @@ class _Keeping:
         files = CallFiles(record.directory)
         return cls(
             captures=_captures(files, configuration, in_code) if record.capture is Capture.PCAP else None,
-            recording=files.wav if record.calls is not Recording.OFF else None,
+            recording=_recordings(files, record.calls),
             watchers=(RecordWriter(files, engine=engine).take,),
         )
+
+
+def _recordings(files: CallFiles, form: Recording) -> Callable[[str], Path] | None:
+    """Return what names the recording of a call, by its Call-ID."""
+    if form is Recording.OFF:
+        return None
+    return lambda call_id: files.base(call_id).with_suffix(f".{form.value}")
 
 
 def _captures(files: CallFiles, configuration: Configuration, in_code: bool) -> Captures:

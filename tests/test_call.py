@@ -465,6 +465,37 @@ def test_a_recording_has_the_caller_left_and_us_right(tmp_path: Path) -> None:
     assert (abs(left[16000:]) > 1000).any()
 
 
+def test_while_a_recording_pauses_neither_side_is_on_it_and_time_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "call.wav"
+
+    async def record(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+        call.pause_recording()  # nothing is recorded yet: no harm done
+        call.record(file)
+        await asyncio.sleep(2)
+        call.pause_recording()
+        call.speak(BEEP)
+        await asyncio.sleep(2)
+        call.resume_recording()
+        call.speak(BEEP)
+        await call.disconnected()
+
+    async def story(exchange: Exchange) -> None:
+        await exchange.handset.calls()
+        for _ in range(5):
+            await exchange.handset.says(TONE)
+            await asyncio.sleep(1)
+        await exchange.handset.hangs_up()
+
+    Exchange(record).tell(story)
+    left, right = wav.read(file.read_bytes()).samples
+    assert (abs(left[4000:15800]) > 1000).any()
+    assert (abs(left[16200:31800]) < 100).all()
+    assert (abs(right[16200:31800]) < 100).all()
+    assert (abs(left[32400:]) > 1000).any()
+    assert (abs(right[32200:]) > 1000).any()
+
+
 # ---- events
 
 

@@ -58,6 +58,19 @@ def test_of_a_call_a_recording_a_capture_and_a_record_are_kept(tmp_path: Path) -
     replay(kept["pcap"])
 
 
+def test_recordings_are_ogg_opus_where_that_is_asked_for(tmp_path: Path) -> None:
+    async def main() -> None:
+        configuration = replace(ECHO, record=Record(calls=Recording.OGG, directory=tmp_path))
+        async with answering(configuration) as phone, caller() as other:
+            (await call(other, phone.address)).hang_up()
+            assert await phone.idle(5)
+
+    asyncio.run(main())
+    kept = {path.suffix: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(kept) == {".ogg", ".json"}
+    assert kept[".ogg"][:4] == b"OggS"
+
+
 def test_without_record_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

@@ -57,7 +57,7 @@ def keys(ctx: click.Context, param: click.Parameter, value: str) -> str:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     callback=output_file,
     metavar="WAV",
-    help="Record, stereo.",
+    help="Record, stereo; a file called .ogg is Ogg Opus.",
 )
 @click.option("--dtmf", default="", callback=keys, metavar="1#", help="Press keys once the call stands.")
 @click.option(

@@ -12,7 +12,6 @@ from sipagent.config.values import (
     Codecs,
     Dtmf,
     Pipeline,
-    Recording,
     RtpPorts,
     Srtp,
     TurnDetection,
@@ -80,8 +79,6 @@ def _of_trunk(title: str, trunk: Trunk, general: General) -> Iterator[str]:
 
 
 def _of_the_rest(configuration: Configuration) -> Iterator[str]:
-    if configuration.record.calls is Recording.OGG:
-        yield "[record] calls = ogg is not built yet; calls are recorded as WAV"
     if configuration.record.announce:
         yield "[record] announce is not built yet; put the announcement into the greeting"
     if configuration.console is not None:

@@ -48,7 +48,6 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
             "[trunk t] has no caller_id: calls out are from anonymous",
         ),
         ("[tls]\nverify = no", "[tls] verify = no: whoever answers in a server's place is believed"),
-        ("[record]\ncalls = ogg", "[record] calls = ogg is not built yet; calls are recorded as WAV"),
         ("[record]\nannounce = x", "[record] announce is not built yet; put the announcement into the greeting"),
         ("[console]", "[console] is not built yet; nothing listens there"),
         (
