@@ -1,34 +1,22 @@
 """Text frames over one real WebSocket (RFC 6455): the `FrameSocket` that providers get on a live call."""
 
 import asyncio
-import logging
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
+from websockets.proxy import get_proxy, parse_proxy
+from websockets.uri import WebSocketURI, parse_uri
 
 from sipagent.agent.interfaces import Close
 from sipagent.errors import ProviderError
+from sipagent.net.proxy import tunnel
+from sipagent.net.websocket_connection import WebSocketConnection
 
 OPEN_TIMEOUT = 10.0
-CLOSE_TIMEOUT = 2.0
-PING_INTERVAL = 20.0
-"""Seconds between pings, and to the pong: a half-open connection is noticed in twice that."""
-MAX_FRAME = 16 << 20
-SEND_DEADLINE = 5.0
-"""Seconds that the network may refuse to take a frame before the connection counts as broken."""
-SEND_BACKLOG = 2048
-"""Frames waiting to be sent; a minute and more of audio."""
-
-
-_wire_log = logging.getLogger("sipagent.net.websocket.wire")
-_wire_log.setLevel(logging.INFO)  # at DEBUG the library writes whole frames and headers, keys among them
 
 
 @cache
@@ -42,15 +30,13 @@ class WebSocketFrames:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._attempt: asyncio.Task[ClientConnection] | None = None
-        self._connection: ClientConnection | None = None
-        self._ended: Close | None = None
-        self._backlog: deque[str] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._attempt: asyncio.Task[WebSocketConnection] | None = None
+        self._connection: WebSocketConnection | None = None
+        self._failure: Close | None = None
 
     async def open(self, url: str, headers: Mapping[str, str]) -> None:
         """Connect within ten seconds. Raises ProviderError; its text holds neither header nor query."""
-        if self._ended is not None:
+        if self._failure is not None:
             raise ProviderError(self._name, "closed before it was opened")
         self._attempt = asyncio.ensure_future(_connect(url, headers))
         try:
@@ -60,124 +46,89 @@ class WebSocketFrames:
             raise self._refused(f"the upgrade was refused with HTTP {status}", status) from None
         except InvalidURI:
             raise self._refused("the base URL is no URL") from None
+        except InvalidProxy:
+            raise self._refused("the proxy of the environment is none that can be used") from None
         except TimeoutError:
             raise self._refused(f"no connection within {OPEN_TIMEOUT:g} s") from None
-        except (OSError, InvalidHandshake, ConnectionClosed) as error:
+        except (OSError, InvalidHandshake) as error:
             raise self._refused(f"cannot connect: {_without_secrets(error)}") from None
         except asyncio.CancelledError:
-            if not self._attempt.cancelled() or self._ended is None:
+            if not self._attempt.cancelled() or self._failure is None:
                 self._attempt.cancel()
                 raise
             raise self._refused("closed while connecting") from None
 
     def send(self, frame: str) -> None:
-        """Queue one text frame. Dropped once closed; a full queue ends the connection as broken."""
-        if self._ended is not None or self._connection is None:
-            return
-        if len(self._backlog) >= SEND_BACKLOG:
-            self._break("the network takes no more")
-            return
-        self._backlog.append(frame)
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write(self._connection))
+        """Send one text frame. Dropped once closed; a full queue ends the connection as broken."""
+        if self._connection is not None:
+            self._connection.send(frame)
 
     async def frames(self) -> AsyncIterator[str]:
         """Yield text frames until the connection ends; `ended` then says how."""
-        if self._connection is None:
-            return
-        try:
-            while self._ended is None:
-                frame = await self._connection.recv()
-                if isinstance(frame, str):
-                    yield frame
-        except ConnectionClosed as closed:
-            self._ended = self._ended or _how(closed)
-        finally:
-            self._backlog.clear()
+        if self._connection is not None:
+            async for frame in self._connection.frames():
+                yield frame
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close within two seconds; also ends an attempt to connect."""
-        if self._ended is not None and self._connection is None:
-            return
-        if self._connection is None:
-            self._ended = Close(code=1006, reason="never opened", clean=False)
+        if self._connection is not None:
+            await self._connection.close(code, reason)
+        elif self._failure is None:
+            self._failure = Close(code=1006, reason="never opened", clean=False)
             if self._attempt is not None:
                 self._attempt.cancel()
-            return
-        await self._connection.close(code, reason)
-        if self._ended is None:
-            protocol = self._connection.protocol
-            self._ended = Close(
-                code=protocol.close_code or 1006,
-                reason=protocol.close_reason or "",
-                clean=protocol.close_rcvd is not None and protocol.close_sent is not None,
-            )
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
 
     @property
     def ended(self) -> Close | None:
-        return self._ended
-
-    async def _write(self, connection: ClientConnection) -> None:
-        try:
-            while self._backlog:
-                await asyncio.wait_for(connection.send(self._backlog.popleft()), SEND_DEADLINE)
-        except TimeoutError:
-            self._break(f"the network took nothing for {SEND_DEADLINE:g} s")
-        except ConnectionClosed:
-            self._backlog.clear()  # the reader says how it ended
-
-    def _break(self, reason: str) -> None:
-        """End a connection that does not move, without a closing handshake."""
-        self._ended = Close(code=1006, reason=reason, clean=False)
-        self._backlog.clear()
-        if self._connection is not None:
-            self._connection.transport.abort()
+        return self._connection.ended if self._connection is not None else self._failure
 
     def _refused(self, message: str, status: int | None = None) -> ProviderError:
-        self._ended = Close(code=1006, reason=message, clean=False)
+        self._failure = Close(code=1006, reason=message, clean=False)
         return ProviderError(self._name, message, status=status)
 
 
-class _Connect(connect):
-    """Connects where it was told to: a redirect would carry the key elsewhere."""
-
-    def process_redirect(self, exc: Exception) -> Exception:
-        return exc
-
-
-async def _connect(url: str, headers: Mapping[str, str]) -> ClientConnection:
-    special: dict[str, Any] = {"ssl": tls()} if url.startswith("wss:") else {}
-    if _is_loopback(url):
-        special["proxy"] = None  # a local server is not behind the proxy of HTTPS_PROXY
-    return await _Connect(
-        url,
-        additional_headers=headers,
-        compression=None,
-        open_timeout=OPEN_TIMEOUT,
-        close_timeout=CLOSE_TIMEOUT,
-        ping_interval=PING_INTERVAL,
-        ping_timeout=PING_INTERVAL,
-        max_size=MAX_FRAME,
-        logger=_wire_log,
-        **special,
-    )
+async def _connect(url: str, headers: Mapping[str, str]) -> WebSocketConnection:
+    """Connect where we were told to. A redirect is a refusal: it would carry the key elsewhere."""
+    uri = parse_uri(url)
+    connection = WebSocketConnection(uri)
+    async with asyncio.timeout(OPEN_TIMEOUT):
+        await _reach(uri, connection)
+        try:
+            await connection.upgrade(headers)
+        except BaseException:
+            connection.abort()
+            raise
+    return connection
 
 
-def _is_loopback(url: str) -> bool:
+async def _reach(uri: WebSocketURI, connection: WebSocketConnection) -> None:
+    """Give the connection its transport, through the proxy of the environment if there is one."""
+    loop = asyncio.get_running_loop()
+    secure: dict[str, Any] = {"ssl": tls(), "server_hostname": uri.host} if uri.secure else {}
+    proxy = None if _is_loopback(uri.host) else get_proxy(uri)  # a local server is not behind the proxy
+    if proxy is None:
+        await loop.create_connection(lambda: connection, uri.host, uri.port, **secure)
+        return
+    transport = await tunnel(parse_proxy(proxy), (uri.host, uri.port), tls())
+    if uri.secure:
+        connection.connection_made(await _secured(transport, connection, uri.host))
+    else:
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+
+
+async def _secured(tunnelled: asyncio.Transport, connection: WebSocketConnection, host: str) -> asyncio.Transport:
+    transport = await asyncio.get_running_loop().start_tls(tunnelled, connection, tls(), server_hostname=host)
+    if transport is None:  # so says the interface, of a transport that was closed meanwhile
+        raise ConnectionAbortedError("the proxy broke off")
+    return transport
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _how(closed: ConnectionClosed) -> Close:
-    """RFC 6455 section 7.1.5: the code is the peer's, or 1006 when no Close frame came."""
-    if closed.rcvd is None:
-        return Close(code=1006, reason="the connection broke", clean=False)
-    return Close(code=closed.rcvd.code, reason=closed.rcvd.reason, clean=closed.sent is not None)
 
 
 def _without_secrets(error: Exception) -> str:

@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 
 from sipagent.agent.interfaces import Close
 from sipagent.errors import ProviderError
-from sipagent.net import websocket
+from sipagent.net import websocket, websocket_connection
 from sipagent.net.websocket import WebSocketFrames
 
 P = ParamSpec("P")
@@ -42,6 +42,17 @@ async def server(handler: Callable[[ServerConnection], Awaitable[None]], **optio
 async def echo(connection: ServerConnection) -> None:
     async for frame in connection:
         await connection.send(frame)
+
+
+def deaf(until: asyncio.Event) -> Callable[[ServerConnection], Awaitable[None]]:
+    """A server that takes nothing from the network until it is told to go."""
+
+    async def handler(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await until.wait()
+        connection.transport.abort()
+
+    return handler
 
 
 @on_a_loop
@@ -217,15 +228,10 @@ async def test_closing_ends_an_attempt_to_connect() -> None:
 
 @on_a_loop
 async def test_a_network_that_takes_no_more_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "SEND_DEADLINE", 0.2)
+    monkeypatch.setattr(websocket_connection, "SEND_DEADLINE", 0.2)
     stuck = asyncio.Event()
 
-    async def handler(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await stuck.wait()
-        connection.transport.abort()
-
-    async with server(handler) as url:
+    async with server(deaf(stuck)) as url:
         socket = WebSocketFrames("openai")
         await socket.open(url, SECRET)
         for _ in range(20):
@@ -237,11 +243,133 @@ async def test_a_network_that_takes_no_more_ends_the_connection(monkeypatch: pyt
 
 
 @on_a_loop
-async def test_more_than_a_full_queue_ends_the_connection() -> None:
-    async with server(echo) as url:
+async def test_more_than_a_full_queue_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_connection, "SEND_BACKLOG", 5)
+    stuck = asyncio.Event()
+
+    async with server(deaf(stuck)) as url:
         socket = WebSocketFrames("openai")
         await socket.open(url, SECRET)
-        for _ in range(websocket.SEND_BACKLOG + 1):
-            socket.send("x")
+        for _ in range(20):
+            socket.send("x" * 1_000_000)
+            await asyncio.sleep(0)
+        stuck.set()
 
     assert socket.ended == Close(code=1006, reason="the network takes no more", clean=False)
+
+
+@on_a_loop
+async def test_frames_that_waited_for_the_network_leave_in_order() -> None:
+    released = asyncio.Event()
+    came: list[str] = []
+    all_came = asyncio.Event()
+
+    async def slow(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await released.wait()
+        connection.transport.resume_reading()
+        async for frame in connection:
+            came.append(str(frame)[:8])
+            if len(came) == 20:
+                all_came.set()
+
+    async with server(slow, max_size=None) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        for number in range(20):
+            socket.send(f"{number:08}" + "x" * 1_000_000)
+            await asyncio.sleep(0)
+        released.set()
+        await all_came.wait()
+        await socket.close()
+
+    assert came == [f"{number:08}" for number in range(20)]
+
+
+@on_a_loop
+async def test_a_peer_that_answers_no_ping_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_connection, "PING_INTERVAL", 0.1)
+    stuck = asyncio.Event()
+
+    async with server(deaf(stuck)) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        assert [frame async for frame in socket.frames()] == []
+        stuck.set()
+
+    assert socket.ended == Close(code=1006, reason="nothing came for 0.1 s, not even a pong", clean=False)
+
+
+@on_a_loop
+async def test_a_peer_that_answers_pings_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_connection, "PING_INTERVAL", 0.02)
+
+    async def late(connection: ServerConnection) -> None:
+        await asyncio.sleep(0.2)
+        await connection.send("after ten pings")
+
+    async with server(late) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        assert [frame async for frame in socket.frames()] == ["after ten pings"]
+
+
+@on_a_loop
+async def test_messages_in_parts_are_whole_and_binary_ones_are_passed_over() -> None:
+    async def handler(connection: ServerConnection) -> None:
+        await connection.send(["Gr", "ü", "ezi"])
+        await connection.send(b"binary")
+        await connection.send([b"binary", b" too"])
+        await connection.send("end")
+
+    async with server(handler) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        assert [frame async for frame in socket.frames()] == ["Grüezi", "end"]
+
+
+@on_a_loop
+async def test_text_that_is_no_utf8_ends_the_connection() -> None:
+    codes: list[int | None] = []
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.send(b"\xff", text=True)
+        await connection.wait_closed()
+        codes.append(connection.close_code)
+
+    async with server(handler) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        assert [frame async for frame in socket.frames()] == []
+
+    assert codes == [1007]
+    assert socket.ended is not None
+
+
+@on_a_loop
+async def test_a_letter_without_encoding_does_not_keep_the_rest_from_being_sent() -> None:
+    async with server(echo) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        socket.send("half \ud83d a smile")
+        async for frame in socket.frames():
+            assert frame == "half ? a smile"
+            await socket.close()
+
+
+@on_a_loop
+async def test_a_reader_that_is_slow_misses_nothing() -> None:
+    count = 3 * websocket_connection.INBOX
+
+    async def flood(connection: ServerConnection) -> None:
+        for number in range(count):
+            await connection.send(f"{number} " + "x" * 10_000)
+
+    async with server(flood) as url:
+        socket = WebSocketFrames("openai")
+        await socket.open(url, {})
+        for _ in range(100):
+            await asyncio.sleep(0)  # the network has something to do meanwhile
+        numbers = [int(frame.split()[0]) async for frame in socket.frames()]
+
+    assert numbers == list(range(count))
