@@ -1,6 +1,7 @@
 """What the kernel says of a process and of its core, and how quick this machine is in this minute."""
 
 import os
+import platform
 import re
 import socket
 import time
@@ -77,6 +78,9 @@ class Calibration:
             python=round(min(_loop() for _ in range(_CALIBRATIONS)), 2),
         )
 
+    def __str__(self) -> str:
+        return f"a packet costs {self.send:g} µs here, and a thousand steps of pure Python {self.python:g} µs"
+
     @property
     def call_second(self) -> float:
         """Milliseconds of what no Python program on this machine can do a call with less: 50 packets, 50 short loops.
@@ -119,3 +123,10 @@ def cores() -> tuple[set[int], set[int]]:
     """The core of the worker, and those of all others; the same where there is only one."""
     mine = sorted(os.sched_getaffinity(0))
     return {mine[-1]}, set(mine[:-1]) or {mine[-1]}
+
+
+def machine() -> str:
+    """Processor, cores, kernel, Python."""
+    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    system, python = f"{platform.system()} {platform.release()}", platform.python_version()
+    return f"{os.cpu_count()} cores of {found[1] if found else platform.machine()}, {system}, Python {python}"

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from sipagent.net.ports import PortPool
 from sipagent.phone import Softphone
 from sipagent.service import serve
 from sipagent.world import real_world
+
+_HURRY = 0.5
+"""Seconds for calls to end by themselves."""
 
 
 async def answer(file: Path, append: int | None) -> None:
@@ -39,8 +43,11 @@ def _tell(phone: Softphone) -> None:
 
 
 def _leave_with_parent() -> None:
+    """Its end is the first signal to leave, and soon the second: nobody is there to talk to."""
     sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_HURRY)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 
 import click
 
+from sipagent.cli.bench import bench
 from sipagent.cli.check import check
 from sipagent.cli.demo import demo
 from sipagent.cli.dial import dial
@@ -25,5 +26,5 @@ def main() -> None:
     """A telephone with an AI agent inside."""
 
 
-for command in (demo, run, check, dial, replay):
+for command in (demo, run, check, dial, replay, bench):
     main.add_command(command)

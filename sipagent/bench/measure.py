@@ -1,0 +1,202 @@
+"""A benchmark from its beginning to its end: call, listen, interrupt, hang up, and read what it took.
+
+built(setting) ─► Bench ─ dial ─► listen ─► interrupt ─► hang_up ─► Figures
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sipagent.bench import host, streams
+from sipagent.bench.figures import Figures, Spread, Window
+from sipagent.bench.search import Search
+from sipagent.bench.site import Site
+from sipagent.bench.streams import QUIET, Rows
+
+RATE = 25
+"""Calls placed a second."""
+SETTLING = 2.0
+"""Seconds before a window: caches, jitter buffers and the voice's lead are as they stay."""
+ATTEMPTS = 3
+"""At a window that others disturbed, or that went wrong once."""
+PROBE = 4.0
+"""Seconds of a window in the search."""
+_BARGE_INS = 2.0
+_TURN = 2.0
+"""Seconds after the last caller has barged in, by which the agent talks again."""
+_PATIENCE = 60.0
+
+Told = Callable[[str], object]
+
+
+class Bench:
+    """One site at work. `told` is given a line for people whenever a step is over."""
+
+    def __init__(self, site: Site, told: Told = lambda line: None) -> None:
+        self._site = site
+        self._told = told
+        self._calls = 0
+        self._took_ms: list[float] = []
+        self._set_up_seconds = 0.0
+        self._ramps: list[tuple[int, float, float]] = []
+        """Calls set up, processor time meanwhile, and call-seconds of those that stood already."""
+        self._warm_up()
+
+    def measure(self, calls: int, seconds: float) -> Figures:
+        """So many calls, for so long."""
+        self.dial(calls)
+        return self._finish(self._window(seconds), is_most=False)
+
+    def search(self, seconds: float) -> Figures:
+        """The most calls that are carried; the figures are of a window of `seconds` with that many."""
+        search = Search()
+        while (calls := search.next) is not None:
+            self.dial(calls)
+            window = self._window(PROBE)
+            lost = calls - self._calls
+            search.take(calls, is_carried=window.is_carried and not lost, room=80 / max(window.busy_percent, 0.1))
+        self.dial(search.carried or calls or 1)
+        window = self._window(seconds)
+        return self._finish(window, is_most=True)
+
+    # ---- steps
+
+    def dial(self, calls: int) -> None:
+        """Have so many calls stand."""
+        more = calls - self._calls
+        if more < 0:
+            self._hang_up(-more)
+        elif more:
+            before, stood = self._usage(), self._calls
+            dialled = self._generator({"do": "dial", "calls": more, "rate": RATE}, more / RATE)
+            used = self._usage().since(before)
+            self._calls += more - dialled["failed"]
+            self._took_ms += dialled["took_ms"]
+            self._ramps.append((more, used.processor, used.at * (stood + more / 2)))
+        time.sleep(SETTLING)
+
+    def _hang_up(self, calls: int) -> None:
+        self._generator({"do": "hang_up", "calls": calls}, 0)
+        self._calls -= calls
+
+    def _window(self, seconds: float) -> Window:
+        """Listen; again, if others had the processor, or if something went wrong that may not go wrong twice."""
+        windows: list[Window] = []
+        for _ in range(ATTEMPTS):
+            windows.append(self._listen(seconds))
+            self._told(_summary(windows[-1]))
+            if windows[-1].is_carried and not windows[-1].is_disturbed:
+                return windows[-1]
+            if not windows[-1].is_disturbed and len(windows) > 1:
+                break
+        return min(windows, key=lambda window: (window.is_disturbed, not window.is_carried, window.waiting_percent))
+
+    def _listen(self, seconds: float) -> Window:
+        site = self._site
+        self._take()
+        core, lost = host.Core.of(site.core), host.lost_by_kernel()
+        others = [host.Usage.of(child.pid) for child in self._others]
+        before = self._usage()
+        calls = self._calls
+        listened, rows = self._take_down(seconds)
+        used = self._usage().since(before)
+        load = [host.Usage.of(child.pid).since(was) for child, was in zip(self._others, others, strict=True)]
+        counted = self._take()
+        self._calls -= listened["gone"]
+        bytes_heard = counted.get("audio_bytes")
+        return Window(
+            calls=calls,
+            seconds=round(used.at, 2),
+            processor_ms=round(used.processor / used.at / max(calls, 1) * 1000, 3),
+            waiting_percent=round(used.waiting / used.at * 100, 2),
+            stolen_percent=round((host.Core.of(site.core).stolen - core.stolen) / used.at * 100, 2),
+            load_percent=round(sum(each.processor / each.at for each in load) * 100, 1),
+            reception=streams.judge(tuple(rows.values())),
+            heard_percent=None if bytes_heard is None else round(bytes_heard / (8000 * calls * seconds) * 100, 1),
+            gone=listened["gone"],
+            lost_by_kernel=host.lost_by_kernel() - lost,
+            sent_late=listened["sent_late"],
+            heard=Spread.of(self._delays(listened["sent"], counted, rows)),
+        )
+
+    def _delays(
+        self, sent: list[tuple[int, int, int]], counted: Mapping[str, Any], rows: Mapping[int, Rows]
+    ) -> list[float]:
+        """Milliseconds that each marked packet took to the mind, or of an echo back to its caller."""
+        if self._site.setting.is_echo:
+            came = {
+                (call, int(number)): int(at)
+                for call, received in rows.items()
+                for at, number in received[received[:, 3] != QUIET][:, [0, 3]]
+            }
+        else:
+            came = {(call, number): at for call, number, at in counted["heard"]}
+        return [(came[call, number] - at) / 1e6 for call, number, at in sent if (call, number) in came]
+
+    def _interrupt(self) -> tuple[list[float], list[float]]:
+        """Every caller barges in once. Returns how long the voice went on, and how soon the next was heard."""
+        assert self._site.stand_ins is not None
+        self._take()
+        self._site.stand_ins.ask({"do": "barge_in", "seconds": _BARGE_INS})
+        _, rows = self._take_down(_BARGE_INS + _TURN)
+        counted = self._take()
+        stopped = [streams.silenced(rows[call], at) for call, at in counted["stopped"] if call in rows]
+        return [each for each in stopped if each is not None], streams.voiced(rows, counted["spoken"])
+
+    def _finish(self, window: Window, *, is_most: bool) -> Figures:
+        stopped, voiced = ([], []) if self._site.stand_ins is None else self._interrupt()
+        memory, calls = host.resident_kb(self._site.worker.pid), max(self._calls, 1)
+        self._hang_up(self._calls)
+        time.sleep(SETTLING)
+        set_up = sum(ramp[0] for ramp in self._ramps)
+        spent = sum(ramp[1] - ramp[2] * window.processor_ms / 1000 for ramp in self._ramps)
+        return Figures(
+            window=window,
+            is_most=is_most,
+            answered=Spread.of(self._took_ms),
+            set_up_ms=round(spent / set_up * 1000, 2),
+            kb_a_call=round((memory - self._memory) / calls),
+            kb_kept=round((host.resident_kb(self._site.worker.pid) - self._memory) / calls),
+            stopped=Spread.of(stopped),
+            voiced=Spread.of(voiced),
+        )
+
+    def _warm_up(self) -> None:
+        """A call before all others: what is made once is made. Then the memory is that of a phone without calls."""
+        self.dial(1)
+        self._hang_up(1)
+        time.sleep(SETTLING)
+        self._memory = host.resident_kb(self._site.worker.pid)
+        self._took_ms.clear()
+        self._ramps.clear()
+
+    # ---- the processes
+
+    @property
+    def _others(self) -> list[Any]:
+        return [child for child in (self._site.generator, self._site.stand_ins) if child is not None]
+
+    def _usage(self) -> host.Usage:
+        return host.Usage.of(self._site.worker.pid)
+
+    def _generator(self, command: Mapping[str, Any], seconds: float) -> Any:
+        return self._site.generator.ask(command, seconds + _PATIENCE)
+
+    def _take(self) -> Any:
+        return self._site.stand_ins.ask({"do": "take"}) if self._site.stand_ins is not None else {}
+
+    def _take_down(self, seconds: float) -> tuple[Any, dict[int, Rows]]:
+        file = self._site.directory / "rows"
+        listened = self._generator({"do": "listen", "seconds": seconds, "file": str(file)}, seconds)
+        return listened, streams.read_rows(file.read_bytes(), listened["lengths"])
+
+
+def _summary(window: Window) -> str:
+    """One line about a window."""
+    got = window.reception
+    words = "rejected: " if window.is_disturbed else ""
+    return (
+        f"{window.calls:5} calls: {words}{window.processor_ms:.2f} ms a call-second, core {window.busy_percent:.0f} %, "
+        f"waited {window.waiting_percent:.1f} %, p99 {got.p99_ms:.2f} ms, worst {got.max_ms:.1f}, "
+        f"lost {got.lost} repeated {got.repeated} late {got.late}, load {window.load_percent:.0f} %"
+    )
