@@ -13,7 +13,6 @@ call is already in its new state, and only the wire is left to follow.
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +32,7 @@ from sipagent.events import (
 )
 from sipagent.line import Line
 from sipagent.playback import Playback
+from sipagent.presses import Presses
 from sipagent.ringback import Ringback
 from sipagent.sdp.direction import Direction
 from sipagent.sdp.offer_answer import Negotiated
@@ -44,8 +44,6 @@ from sipagent.transfer import Announcement, Transfer
 E = TypeVar("E", bound=Event)
 KEYS = "0123456789*#ABCD"
 """What a telephone can press (RFC 4733 section 3.2)."""
-SAME_PRESS = 1.0
-"""Seconds in which a key that is told of in two ways was pressed once."""
 
 
 class Exchange(Protocol):
@@ -99,7 +97,7 @@ class Call:
         self._end: asyncio.Future[Disconnected] = loop.create_future()
         self._turn: asyncio.Future[bool] | None = None
         self._wants_hold = False
-        self._presses: deque[tuple[str, str, float]] = deque(maxlen=8)
+        self._presses = Presses()
         line.agreed = self._agreed
         line.turned = self._turned
 
@@ -317,13 +315,10 @@ class Call:
                 self._handler_failed(error)
 
     def take_digit(self, event: DigitReceived) -> None:
-        """A key press. Some peers tell of one press twice, in RTP and by INFO: the second way is not a second press."""
+        """A key press, in one of the ways that there are. Told of in a second one, it is not a second press."""
         now = asyncio.get_running_loop().time()
-        for digit, method, at in self._presses:
-            if digit == event.digit and method != event.method and now - at < SAME_PRESS:
-                self._presses.remove((digit, method, at))
-                return
-        self._presses.append((event.digit, event.method, now))
+        if not self._presses.is_new(event.digit, event.method, now, event.duration_ms / 1000):
+            return
         if self.joined is not None:
             self.joined.send_digits(event.digit)
         self.publish(event)

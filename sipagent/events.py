@@ -88,7 +88,7 @@ class AgentSaid(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitReceived(Event):
-    """One key press of the caller, once, whichever way it came."""
+    """One key press of the caller, once, whichever way it came: `rfc4733`, `inband` (as tones), or `info`."""
 
     digit: str
     method: str = "rfc4733"

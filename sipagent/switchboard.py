@@ -160,8 +160,12 @@ class Switchboard:
         return replace(session.flow, remote=target.address)
 
     def _keys_by_info(self, session: InviteSession) -> bool:
-        account = self._configuration.accounts.get(session.account)
-        return account is not None and account.dtmf is Dtmf.INFO
+        return self._dtmf(session.account) is Dtmf.INFO
+
+    def _dtmf(self, account: str) -> Dtmf:
+        """Return how keys are pressed on an account's calls; a trunk takes events, as nearly all do."""
+        found = self._configuration.accounts.get(account)
+        return found.dtmf if found is not None else Dtmf.RFC4733
 
     def progressed(self, output: SessionOutput) -> None:
         """Take what became of a call on the SIP side."""
@@ -346,6 +350,7 @@ class Switchboard:
             host=host,
             port=leg.port,
             codecs=self._codecs(account),
+            key_events=self._dtmf(account) is not Dtmf.INBAND,
             session_id=session_id,
             version=session_id,
         )
@@ -367,8 +372,8 @@ class Switchboard:
         match event:
             case UplinkBlock(audio=audio, encoding=encoding, voiced=voiced):
                 call.take_audio(audio, encoding, voiced=voiced)
-            case DigitHeard(digit=digit, duration_ms=duration_ms):
-                call.take_digit(DigitReceived(digit=digit, duration_ms=duration_ms))
+            case DigitHeard(digit=digit, method=method, duration_ms=duration_ms):
+                call.take_digit(DigitReceived(digit=digit, method=method, duration_ms=duration_ms))
             case TickRecord():
                 time = self._loop.time()
                 self._taps.record(call.call_id, lambda tap: tap.tick(event, time))

@@ -47,11 +47,13 @@ ARROWS: dict[str, set[str]] = {
     "following": {"call", "line", "sip"},
     "destinations": {"config", "sip"},
     "playback": {"agent.interfaces"},
+    "presses": set(),
     "ringing": {"agent.interfaces", "call", "line"},
     "call": {
         "agent.interfaces",
         "line",
         "playback",
+        "presses",
         "ringback",
         "sdp",
         "sip.origin",

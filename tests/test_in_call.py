@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from sipagent import Call, Disconnected, InboundCall
+from sipagent.audio import g711, tones
+from sipagent.audio.dtmf import ToneDetector
 from sipagent.config import Account
 from sipagent.config.values import Dtmf
 from sipagent.errors import CallFailed, Outcome
@@ -248,6 +250,29 @@ class TestWords:
             await handset.hangs_up()
 
         Exchange(dial, accounts=(replace(account, dtmf=Dtmf.INFO),), handset_type=Registrar).tell(story)
+
+    def test_an_account_may_have_its_keys_as_tones_in_the_audio_both_ways(self) -> None:
+        account = replace(Account("sip:6001@127.0.0.2", password="x"), dtmf=Dtmf.INBAND)
+        heard: list[DigitReceived] = []
+
+        async def dial(incoming: InboundCall) -> None:
+            call = await incoming.answer()
+            call.on(DigitReceived, heard.append)
+            call.send_digits("1#")
+            await call.disconnected()
+
+        async def story(exchange: Exchange) -> None:
+            assert await exchange.handset.calls() == 200
+            assert "telephone-event" not in exchange.handset.body
+            await exchange.handset.says(g711.encode(tones.dtmf("5", 1600), g711.PCMU))
+            await asyncio.sleep(1)
+            await exchange.handset.hangs_up()
+
+        told = Exchange(dial, accounts=(account,), handset_type=Registrar).tell(story)
+        assert [(event.digit, event.method) for event in heard] == [("5", "inband")]
+        ears = ToneDetector()
+        keys = [ears.hear(each.packet.payload, g711.PCMU) for each in told.handset.heard]
+        assert [key.digit for key in keys if key is not None] == ["1", "#"]
 
     def test_a_text_is_an_event_of_the_call_or_of_the_phone(self) -> None:
         async def tell(handset: Handset, call: Call, ear: Ear) -> None:

@@ -10,7 +10,6 @@ from sipagent.config.options import Account, AgentSection, General, Trunk
 from sipagent.config.values import (
     Codec,
     Codecs,
-    Dtmf,
     Pipeline,
     RtpPorts,
     Srtp,
@@ -67,8 +66,6 @@ def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
     yield from _left_out_codecs(title, line.codecs, ())
     if line.srtp is Srtp.OFFER:
         yield f"{title} srtp = offer is not built yet; speech is not encrypted"
-    if isinstance(line, Account) and line.dtmf is Dtmf.INBAND:
-        yield f"{title} dtmf = {line.dtmf.value} is not built yet; digits are read from telephone-event (RFC 4733)"
 
 
 def _of_trunk(title: str, trunk: Trunk, general: General) -> Iterator[str]:

@@ -65,13 +65,13 @@ def formats_of(media: MediaDescription) -> dict[int, Format]:
     return {number: format for number, format in formats.items() if format is not None and number < 128}
 
 
-def offered(codecs: Iterable[str], before: Mapping[int, Format]) -> dict[int, Format]:
-    """What we offer: `codecs`, best first, and key presses for each of their clocks.
+def offered(codecs: Iterable[str], before: Mapping[int, Format], *, key_events: bool = True) -> dict[int, Format]:
+    """What we offer: `codecs`, best first, and with `key_events` key presses for each of their clocks.
 
     Numbers that the session has given keep their meaning in it, whatever is offered again (RFC 3264 section 8.3.2).
     """
     audio = [CODECS[codec] for codec in codecs]
-    events = [EVENTS[clock] for clock in dict.fromkeys(format.clock for format in audio)]
+    events = [EVENTS[clock] for clock in dict.fromkeys(format.clock for format in audio) if key_events]
     numbers: dict[tuple[str, int], int] = {}
     for number, format in before.items():
         numbers.setdefault(format.same, number)
@@ -108,10 +108,11 @@ def comfort_noise_in(formats: Mapping[int, Format]) -> int | None:
     return number if number in formats and formats[number].same == COMFORT_NOISE.same else None
 
 
-def common(formats: Mapping[int, Format], codecs: Iterable[str]) -> dict[int, Format]:
+def common(formats: Mapping[int, Format], codecs: Iterable[str], *, key_events: bool = True) -> dict[int, Format]:
     """What we answer to `formats`, under the same numbers: codecs of ours, their key presses, comfort noise."""
     kept = {number: CODECS[codec] for number, codec in codecs_in(formats, codecs).items()}
-    kept |= _events_for({format.clock for format in kept.values()}, events_in(formats))
+    if key_events:
+        kept |= _events_for({format.clock for format in kept.values()}, events_in(formats))
     if (number := comfort_noise_in(formats)) is not None:
         kept[number] = COMFORT_NOISE
     return kept

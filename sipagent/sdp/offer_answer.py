@@ -27,7 +27,8 @@ _MUX = "rtcp-mux"
 class LocalMedia:
     """What we are ready for. `version` grows by one with every description that differs (RFC 3264 section 8).
 
-    `codecs` by their names in this house, best first; `keys` to encrypt with, by suite, best first (`crypto.SUITES`).
+    `codecs` by their names in this house, best first; without `key_events` keys are pressed, and heard, as tones in the
+    audio; `keys` to encrypt with, by suite, best first (`crypto.SUITES`).
     """
 
     host: str
@@ -35,6 +36,7 @@ class LocalMedia:
     codecs: tuple[str, ...] = ("pcmu", "pcma")
     session_id: int
     version: int
+    key_events: bool = True
     direction: Direction = Direction.SENDRECV
     encryption: Encryption = Encryption.OFF
     keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
@@ -79,14 +81,15 @@ def make_offer(local: LocalMedia, previous: bytes | None = None) -> bytes:
     if previous is None:
         profile = _SECURE_PROFILES[0] if local.encryption is Encryption.REQUIRE else _PLAIN_PROFILES[0]
         lines = () if local.encryption is Encryption.OFF else crypto.lines_of(local.keys)
-        return _session(local, (_audio(local, formats.offered(local.codecs, {}), profile, lines=lines),)).serialise()
+        ours = formats.offered(local.codecs, {}, key_events=local.key_events)
+        return _session(local, (_audio(local, ours, profile, lines=lines),)).serialise()
     before = SessionDescription.parse(previous)
     audio = [index for index, media in enumerate(before.media) if media.media == "audio"]
     ours = next((index for index in audio if before.media[index].port), audio[0])
     stream = before.media[ours]
     offer = _audio(
         local,
-        formats.offered(local.codecs, formats.formats_of(stream)),
+        formats.offered(local.codecs, formats.formats_of(stream), key_events=local.key_events),
         stream.protocol,
         lines=_repeated(stream, local),
         mux=stream.attribute(_MUX) is not None,
@@ -106,7 +109,7 @@ def make_answer(offer: bytes, local: LocalMedia) -> tuple[bytes, Negotiated]:
     index = _chosen(remote, local)
     stream = remote.media[index]
     line = _crypto(stream, local)
-    kept = formats.common(formats.formats_of(stream), local.codecs)
+    kept = formats.common(formats.formats_of(stream), local.codecs, key_events=local.key_events)
     negotiated = _negotiate(remote, stream, local, heard=kept, line=line, mux=stream.attribute(_MUX) is not None)
     ours = _refused(stream)
     if stream.port:
@@ -201,7 +204,7 @@ def _negotiate(
     host = peer.host(remote, stream)
     theirs = formats.formats_of(stream)
     payload_type, codec = next(iter(formats.codecs_in(theirs, local.codecs).items()))
-    event_payload_type, event_clock = formats.events_for(codec, theirs)
+    event_payload_type, event_clock = formats.events_for(codec, theirs if local.key_events else {})
     direction = peer.direction(remote, stream, host)
     rtcp_host, rtcp_port = peer.rtcp(stream, host, mux=mux)
     return Negotiated(

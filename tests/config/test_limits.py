@@ -28,10 +28,6 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
         ("[general]\nrtp = shared", "[general] rtp = shared is not built yet; every call has a port of its own"),
         (f"{OFFICE}srtp = offer", "[account office] srtp = offer is not built yet; speech is not encrypted"),
         (
-            f"{OFFICE}dtmf = inband",
-            "[account office] dtmf = inband is not built yet; digits are read from telephone-event (RFC 4733)",
-        ),
-        (
             "[trunk t]\npeers = 192.0.2.1\ncodecs = alaw,opus",
             "[trunk t] codecs: opus is not built yet and is neither offered nor accepted",
         ),

@@ -77,7 +77,9 @@ def test_keys_that_the_pbx_tells_of_by_info_arrive_once_each(
     assert len(callee.events.all("DigitReceived")) == 3
 
 
-@pytest.mark.parametrize(("user", "way", "digits"), [("6001", "rfc4733", "4711"), ("6012", "info", "0815")])
+@pytest.mark.parametrize(
+    ("user", "way", "digits"), [("6001", "rfc4733", "4711"), ("6012", "info", "0815"), ("6013", "inband", "2580")]
+)
 def test_keys_that_we_press_are_read_by_the_pbx(
     asterisk: Asterisk, agent: StartAgent, user: str, way: str, digits: str
 ) -> None:

@@ -42,6 +42,15 @@ def test_our_offer_line_by_line() -> None:
     ]
 
 
+def test_where_keys_are_tones_we_neither_offer_events_nor_take_them_up() -> None:
+    local = replace(LOCAL, key_events=False)
+    assert "telephone-event" not in make_offer(local).decode()
+    answer, negotiated = make_answer(PLAIN, local)
+    assert "telephone-event" not in answer.decode()
+    assert (negotiated.event_payload_type, negotiated.receive_event_payload_types) == (None, {})
+    assert read_answer(local, make_offer(local), PLAIN).event_payload_type is None
+
+
 def test_our_offer_keeps_our_order_of_codecs_and_our_direction() -> None:
     local = replace(LOCAL, codecs=("pcma", "pcmu"), direction=Direction.SENDONLY, host="2001:db8::1")
     offer = make_offer(local).decode()
