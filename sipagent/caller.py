@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sipagent.audio.encoding import UNITS, duration
 from sipagent.call import Call
 
 
@@ -36,7 +37,7 @@ class Silence:
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
         """Take a block of audio; time is counted in samples, so that a late block does not count as silence."""
-        self._heard += len(audio) / 8000
+        self._heard += duration(audio, encoding) / UNITS
         if voiced:
             self._spoken = True
             self._quiet_since = self._heard

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sipagent.audio import g711
+from sipagent.audio.encoding import PCMU, convert
 from sipagent.call import Call
 from sipagent.errors import CallFailed
 from sipagent.playback import Playback
@@ -81,4 +81,4 @@ async def _apologise(call: Call, apology: bytes) -> None:
         return
     call.drop_speech()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(Playback(call, g711.transcode(apology, g711.PCMU, call.encoding)), APOLOGY)
+        await asyncio.wait_for(Playback(call, convert(apology, PCMU, call.encoding)), APOLOGY)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sipagent.agent.agent import Agent
 from sipagent.agent.clips import Clips
 from sipagent.agent.interfaces import surroundings
-from sipagent.audio import g711
+from sipagent.audio.encoding import PCMU, convert
 from sipagent.call import Call
 from sipagent.clips import rendered
 from sipagent.config import AgentSection
@@ -90,7 +90,7 @@ async def _time_limit(call: Call, seconds: int | None, clips: Callable[[], Clips
     async def end() -> None:
         await asyncio.sleep(seconds or 0)
         call.drop_speech()
-        await Playback(call, g711.transcode(clips().goodbye, g711.PCMU, call.encoding))
+        await Playback(call, convert(clips().goodbye, PCMU, call.encoding))
         call.hang_up("the longest duration of a call is over")
 
     limit = asyncio.create_task(end()) if seconds else None

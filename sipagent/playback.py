@@ -5,16 +5,17 @@ from collections.abc import Generator
 from typing import Any
 
 from sipagent.agent.interfaces import Cleared, Speaker
+from sipagent.audio.encoding import duration
 
 
 class Playback:
     """Audio being played. Awaiting it gives True when it was sent to its end, False when it was dropped before."""
 
     def __init__(self, unit: Speaker, audio: bytes) -> None:
-        """Play `audio` after what is queued in `unit`."""
+        """Play `audio`, in the encoding of `unit`, after what is queued in `unit`."""
         self._unit = unit
         self._done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        unit.speak(audio, marks=((len(audio), "end"),), listener=self)
+        unit.speak(audio, marks=((duration(audio, unit.encoding), "end"),), listener=self)
 
     def stop(self) -> None:
         """Stop now, and drop whatever else is queued in the unit."""

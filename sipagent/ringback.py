@@ -1,7 +1,8 @@
 """The ringing tone that keeps a caller company while somebody else is being called."""
 
 from sipagent.agent.interfaces import Cleared
-from sipagent.audio import g711, tones
+from sipagent.audio import tones
+from sipagent.audio.encoding import duration, encode, rate
 from sipagent.line import CallMedia
 
 
@@ -29,5 +30,6 @@ class Ringback:
         self._stopped = True
 
     def _play(self) -> None:
-        audio = g711.encode(tones.ringback(), self._media.encoding)
-        self._media.speak(audio, marks=((len(audio), "end"),), listener=self)
+        encoding = self._media.encoding
+        audio = encode(tones.ringback(rate(encoding)), encoding)
+        self._media.speak(audio, marks=((duration(audio, encoding), "end"),), listener=self)

@@ -46,7 +46,7 @@ ARROWS: dict[str, set[str]] = {
     "diversions": {"active", "call", "ringing", "destinations", "following", "line", "sip", "transfer"},
     "following": {"call", "line", "sip"},
     "destinations": {"config", "sip"},
-    "playback": {"agent.interfaces"},
+    "playback": {"agent.interfaces", "audio"},
     "presses": set(),
     "ringing": {"agent.interfaces", "call", "line"},
     "call": {
@@ -75,7 +75,7 @@ ARROWS: dict[str, set[str]] = {
     "phone": {*CALL, *CORE, "agent", "config", "net", "pipelines", "switchboard"},
     "call_files": set(),
     "record": set(),
-    "caller": {"call"},
+    "caller": {"audio", "call"},
 }
 """What each part may import, beside itself and the leaves."""
 

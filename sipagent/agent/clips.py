@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sipagent.agent.interfaces import Cleared, Speaker
-from sipagent.audio import g711
+from sipagent.audio.encoding import PCMU, convert, duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,8 @@ class PlayedClip:
     def __init__(self, clip: bytes, call: Speaker, over: Callable[[], None]) -> None:
         self.is_over = False
         self._over = over
-        audio = g711.transcode(clip, g711.PCMU, call.encoding)
-        call.speak(audio, marks=((len(audio), "end"),), listener=self)
+        audio = convert(clip, PCMU, call.encoding)
+        call.speak(audio, marks=((duration(clip, PCMU), "end"),), listener=self)
 
     def mark_passed(self, name: str, position: int) -> None:
         """The last sample has left."""

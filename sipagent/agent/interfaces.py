@@ -52,8 +52,8 @@ class FrameSocket(Protocol):
 class Cleared:
     """Answer to a clear: the position up to which speech really left, and up to which the peer's reports confirm it.
 
-    Positions count samples (8000 a second) of speech given to this leg since it opened; those between `sent_until`
-    and the position of the clear were dropped and never sent.
+    Positions count the speech given to this leg since it opened, in units of 1/8000 s whatever the encoding; what lies
+    between `sent_until` and the position of the clear was dropped and never sent.
     """
 
     sent_until: int
@@ -85,7 +85,7 @@ class Speaker(Protocol):
 
     @property
     def encoding(self) -> str:
-        """What `speak` takes: `pcmu` or `pcma`, 8000 samples and bytes a second."""
+        """What `speak` takes: `pcmu`, `pcma`, or `pcm` (16 bits, little-endian, 24,000 samples a second)."""
 
     def connect_source(self, source: Source) -> None:
         """Remember who speaks here; the source before is told `stop_media_to`."""
@@ -94,7 +94,7 @@ class Speaker(Protocol):
         """Forget `source`, if it is the one."""
 
     def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
-        """Queue speech; returns the position of its first sample. `marks`: (offset in samples, name), 0..len(audio)."""
+        """Queue speech, in whole units of 1/8000 s; returns the position of the first. `marks`: (offset, name)."""
 
     def drop_speech(self) -> None:
         """Drop all speech not yet sent; every listener with speech pending gets `cleared` within a tick."""
@@ -104,7 +104,7 @@ class Hearer(Protocol):
     """A unit that can be given a call's audio: a recogniser, an agent service, a recorder."""
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
-        """Take 20 to 100 ms of audio, gapless, `pcmu` or `pcma`. `voiced`: the level meter heard more than silence."""
+        """Take 20 to 100 ms of audio, gapless, in any encoding. `voiced`: the level meter heard more than silence."""
 
 
 class CallControl(Protocol):

@@ -20,12 +20,12 @@ def sine(frequency: float, samples: int, *, level: float = -10.0, rate: int = g7
     return np.round(np.sin(phase) * 32767 * 10 ** (level / 20)).astype(np.int16)
 
 
-def dtmf(digit: str, samples: int, *, level: float = -10.0) -> g711.Samples:
+def dtmf(digit: str, samples: int, *, level: float = -10.0, rate: int = g711.RATE) -> g711.Samples:
     """Make one DTMF digit (`0`-`9`, `*`, `#`, `A`-`D`), both tones at `level`. Raises KeyError for anything else."""
     low, high = DTMF[digit]
-    return sine(low, samples, level=level) + sine(high, samples, level=level)
+    return sine(low, samples, level=level, rate=rate) + sine(high, samples, level=level, rate=rate)
 
 
-def ringback() -> g711.Samples:
+def ringback(rate: int = g711.RATE) -> g711.Samples:
     """Make one period of the ringing tone that a caller hears: 425 Hz for 1 s, then 3 s of quiet (ITU-T E.180)."""
-    return np.concatenate([sine(425, g711.RATE, level=-16.0), np.zeros(3 * g711.RATE, np.int16)])
+    return np.concatenate([sine(425, rate, level=-16.0, rate=rate), np.zeros(3 * rate, np.int16)])

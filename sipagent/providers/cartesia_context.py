@@ -12,20 +12,20 @@ from typing import Any
 
 from sipagent.agent.heard import Utterance
 from sipagent.agent.interfaces import Speaker
-from sipagent.audio import g711
+from sipagent.audio.encoding import PCM, PCMA, PCMU, UNITS, Transcoder, duration, rate, width
 
 FIRST_AUDIO = 1.2
 """Seconds from a request to its first audio, after which the socket is given up."""
 NEXT_AUDIO = 3.0
 """Seconds between chunks of which more are owed."""
 
-_ENCODINGS = {g711.PCMU: "pcm_mulaw", g711.PCMA: "pcm_alaw"}
+_NAMES = {PCMU: "pcm_mulaw", PCMA: "pcm_alaw", PCM: "pcm_s16le"}
 
 
 class Context:
     """Text goes in, frames for the server come out; its audio is held until it may be spoken.
 
-    All requests of a context repeat the same `fields`; the format is the telephone's own, so nothing is resampled.
+    All requests of a context repeat the same `fields`; the format is the call's own, so nothing is resampled.
     """
 
     def __init__(self, context_id: str, fields: Mapping[str, Any], encoding: str) -> None:
@@ -41,12 +41,14 @@ class Context:
         self.deadline: float | None = None
         """When the next audio is due; None while none is owed."""
         self._encoding = encoding
+        self._transcoder = Transcoder()
+        self._broken = b""
         self._held: list[bytes] = []
-        self._samples = 0
+        self._given = 0
         self._begins_at = 0
         self._fields = {
             **fields,
-            "output_format": {"container": "raw", "encoding": _ENCODINGS[encoding], "sample_rate": g711.RATE},
+            "output_format": {"container": "raw", "encoding": _NAMES[encoding], "sample_rate": rate(encoding)},
             "add_timestamps": True,
             "max_buffer_delay_ms": 0,
         }
@@ -67,7 +69,8 @@ class Context:
         """Go on under another name; times count from its own beginning again."""
         self.wire_id = wire_id
         self.is_done = self.is_voiced = False
-        self._begins_at = self._samples
+        self._begins_at = self._given
+        self._broken = b""
 
     def end(self) -> None:
         """No more text will come, and the server need not be told."""
@@ -89,9 +92,17 @@ class Context:
             return  # no base64, or no text at all
         if audio and not self.is_done:
             self.is_voiced = True
-            self._held.append(audio)
-            self._samples += len(audio)
+            self._hold(audio)
             self.deadline = None if self.is_open else now + NEXT_AUDIO
+
+    def _hold(self, audio: bytes) -> None:
+        """Keep whole units of 1/8000 s for the leg; a chunk may end inside one."""
+        audio = self._broken + audio
+        whole = duration(audio, self._encoding) * width(self._encoding)
+        self._broken = audio[whole:]
+        if whole:
+            self._held.append(audio[:whole])
+            self._given += duration(audio, self._encoding)
 
     def take_timestamps(self, frame: Mapping[str, Any]) -> None:
         """Word timestamps, seconds from the start of the context."""
@@ -99,7 +110,7 @@ class Context:
         columns = [timestamps.get(key) for key in ("words", "start", "end")] if isinstance(timestamps, Mapping) else []
         if not columns or not all(isinstance(column, list) for column in columns):
             return
-        begin = self._begins_at / g711.RATE
+        begin = self._begins_at / UNITS
         rows = [row for row in zip(*columns, strict=False) if _is_word(*row)]
         words, starts, ends = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
         self.utterance.take_words(words, [begin + start for start in starts], [begin + end for end in ends])
@@ -111,11 +122,12 @@ class Context:
         return self.is_voiced or not any(letter.isalnum() for letter in self.utterance.text)
 
     def speak_into(self, unit: Speaker) -> None:
-        """Give a unit what is held, in the law that it speaks now."""
+        """Give a unit what is held, in the encoding that it speaks now."""
         for audio in self._held:
-            audio = g711.transcode(audio, self._encoding, unit.encoding)
-            position = unit.speak(audio, marks=((0, "begin"), (len(audio), "end")), listener=self.utterance)
-            self.utterance.take_audio(position, len(audio))
+            units = duration(audio, self._encoding)
+            audio = self._transcoder.convert(audio, self._encoding, unit.encoding)
+            position = unit.speak(audio, marks=((0, "begin"), (units, "end")), listener=self.utterance)
+            self.utterance.take_audio(position, units)
         self._held.clear()
 
 

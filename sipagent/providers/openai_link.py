@@ -48,7 +48,7 @@ class RealtimeLink:
         self._connection: Connection | None = None
         self._is_set_up = False
         self._waiting: list[str] = []
-        self._uplink = Uplink()
+        self._uplink = Uplink(encoding)
         self._probe: asyncio.TimerHandle | None = None
         self._readiness = Readiness("OpenAIRealtime")
         self._leaving = Leaving()
@@ -102,12 +102,12 @@ class RealtimeLink:
             self.send("session.update", session={"type": "realtime", **keys})
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
-        """Pass G.711 on as it is; another encoding than before is declared first."""
+        """Pass audio on as it is; another encoding than before is declared first."""
         if self._connection is None:
             return
         if encoding != self._encoding:
             self._encoding = encoding
-            self._uplink.take_turn()
+            self._uplink.change(encoding)
             self.declare({"audio": {"input": format_of(encoding)}})
         self._uplink.take(audio)
         if self._is_set_up:

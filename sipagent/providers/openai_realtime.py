@@ -192,7 +192,7 @@ class OpenAIRealtime:
         await self._link.close()
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
-        """Pass G.711 on as it is; another encoding than before is declared first."""
+        """Pass audio on as it is; another encoding than before is declared first."""
         self._link.hear(audio, encoding, voiced=voiced)
 
     # ---- the session

@@ -7,6 +7,8 @@ GA wants `turn_detection` and the like under `session.audio`; it refuses a whole
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sipagent.audio.encoding import PCM, rate
+
 Keys = dict[str, Any]
 
 _MOVED = {
@@ -33,7 +35,7 @@ def configure(
     turn_detection: str | None,
     silence_ms: int,
 ) -> Keys:
-    """Return the session object for text answers to G.711 audio. `turn_detection` None: the caller commits by hand."""
+    """Return the session object for text answers to audio. `turn_detection` None: the caller commits by hand."""
     heard: Keys = {"model": transcription}
     if language:
         heard["language"] = language
@@ -71,8 +73,8 @@ def detection(kind: str | None, silence_ms: int) -> Keys | None:
 
 
 def format_of(encoding: str) -> Keys:
-    """Return the `format` key for `pcmu` or `pcma`; 8000 Hz is implied."""
-    return {"format": {"type": f"audio/{encoding}"}}
+    """Return the `format` key for an encoding of ours. Only `pcm` says its rate: 24,000 Hz, which is all there is."""
+    return {"format": {"type": f"audio/{encoding}", **({"rate": rate(PCM)} if encoding == PCM else {})}}
 
 
 def modernise(keys: Mapping[str, Any]) -> tuple[Keys, list[str]]:
@@ -94,11 +96,15 @@ def modernise(keys: Mapping[str, Any]) -> tuple[Keys, list[str]]:
 
 
 def merge(target: Keys, keys: Mapping[str, Any]) -> Keys:
-    """Lay `keys` over `target`, object by object, as `session.update` does; returns `target`."""
+    """Lay `keys` over `target`, object by object, as `session.update` does; returns `target`.
+
+    An object of another `type` (a format, a turn detection) takes the place of the old one with all its keys.
+    """
     for key, value in keys.items():
         if isinstance(value, Mapping):
             known = target.get(key)
-            target[key] = merge(dict(known) if isinstance(known, Mapping) else {}, value)
+            goes_on = isinstance(known, Mapping) and value.get("type", known.get("type")) == known.get("type")
+            target[key] = merge(dict(known) if isinstance(known, Mapping) and goes_on else {}, value)
         else:
             target[key] = value
     return target

@@ -4,12 +4,14 @@ import binascii
 from collections import deque
 from collections.abc import Iterable
 
-KEPT = 10 * 8000
-"""Bytes of G.711 (ten seconds) that a fresh session is given again."""
-KEPT_OF_SPEECH = 60 * 8000
+from sipagent.audio.encoding import UNITS, width
+
+KEPT = 10 * UNITS
+"""Ten seconds that a fresh session is given again."""
+KEPT_OF_SPEECH = 60 * UNITS
 """The same while the caller speaks: his turn shall be whole."""
-LEAD = 8000
-"""Bytes before the start of speech was told (it is told late) that belong to it."""
+LEAD = UNITS
+"""A second before the start of speech was told (it is told late) that belong to it."""
 SUSPICION = 1.5
 """Seconds after loud audio in which any frame of the server must come, or it is asked whether it still lives."""
 
@@ -27,11 +29,17 @@ class Uplink:
     old one may have missed; `is_suspicious` says when to ask.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str) -> None:
+        self._width = width(encoding)
         self._kept: deque[bytes] = deque()
         self._size = 0
         self._limit = KEPT
         self._loud_since: float | None = None
+
+    def change(self, encoding: str) -> None:
+        """Audio comes in another encoding from now on; what is kept is of no use to a session that takes that."""
+        self.take_turn()
+        self._width = width(encoding)
 
     def take(self, audio: bytes) -> None:
         """Keep what is about to be sent."""
@@ -57,7 +65,7 @@ class Uplink:
         return tuple(self._kept)
 
     def _keep(self, limit: int) -> None:
-        while self._size > limit:
+        while self._size > limit * self._width:
             self._size -= len(self._kept.popleft())
 
     def answered(self) -> None:

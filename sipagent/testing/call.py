@@ -18,11 +18,12 @@ from sipagent.agent.interfaces import (
 )
 from sipagent.agent.tools import Tool
 from sipagent.audio import g711
+from sipagent.audio.encoding import FRAME, UNITS, duration, width
 from sipagent.events import Disconnected, Event, SpeechStarted, TransferProgress
 from sipagent.stream import EventStream
 
 E = TypeVar("E", bound=Event)
-TICK = g711.FRAME / g711.RATE
+TICK = FRAME / UNITS
 SCRIPTED_KEYS = {"openai": "sk-scripted", "cartesia": "sk_car_scripted"}
 
 
@@ -125,7 +126,7 @@ class ScriptedCall:
     def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
         """Queue speech; it leaves 20 ms a tick from the next tick on."""
         begin = self._given
-        self._given += len(audio)
+        self._given += duration(audio, self.encoding)
         self._pieces.append(_Piece(begin, audio, [(begin + at, name) for at, name in marks], listener))
         self._tick_later()
         return begin
@@ -153,7 +154,8 @@ class ScriptedCall:
 
     def spoken_between(self, begin: float, end: float) -> float:
         """Seconds of speech that left in a span of time."""
-        return sum(len(frame.audio) for frame in self.sent if begin <= frame.time < end) / g711.RATE
+        units = sum(duration(frame.audio, self.encoding) for frame in self.sent if begin <= frame.time < end)
+        return units / UNITS
 
     # ---- ticks
 
@@ -167,19 +169,19 @@ class ScriptedCall:
         self._ticking = None
         self._report_drops()
         frame = b""
-        while self._pieces and len(frame) < g711.FRAME:
-            frame += self._take(self._pieces[0], g711.FRAME - len(frame))
+        while self._pieces and (missing := FRAME - duration(frame, self.encoding)):
+            frame += self._take(self._pieces[0], missing)
         if frame:
             self.sent.append(Sent(asyncio.get_running_loop().time(), frame))
         if self._pieces:
             self._tick_later()
 
     def _take(self, piece: _Piece, count: int) -> bytes:
-        """The next samples of the first piece; marks that they carry along are passed."""
-        at = max(self._sent_until - piece.begin, 0)
-        taken = piece.audio[at : at + count]
-        self._sent_until = piece.begin + at + len(taken)
-        over = self._sent_until >= piece.begin + len(piece.audio)
+        """The next units of the first piece; marks that they carry along are passed."""
+        at, unit = max(self._sent_until - piece.begin, 0), width(self.encoding)
+        taken = piece.audio[at * unit : (at + count) * unit]
+        self._sent_until = piece.begin + at + duration(taken, self.encoding)
+        over = self._sent_until >= piece.begin + duration(piece.audio, self.encoding)
         if over:
             self._pieces.remove(piece)
         passed = [mark for mark in piece.marks if over or mark[0] < self._sent_until]

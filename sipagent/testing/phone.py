@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Self
 
 from sipagent.agent.agent import Agent
-from sipagent.audio import g711, tones
+from sipagent.audio import tones
+from sipagent.audio.encoding import PCMU, UNITS, Transcoder, encode, rate
 from sipagent.call import Call
 from sipagent.capture.bundle import Bundle, header_record
 from sipagent.capture.configuration import portable
@@ -108,14 +109,16 @@ class Caller:
     def __init__(self, call: Call, openai: ScriptedOpenAI, said: "asyncio.Queue[str]") -> None:
         self.call = call
         self.heard = bytearray()
+        self._narrow = Transcoder()
         self._openai = openai
         self._said = said
         call.send_media_to(self)
 
     def says(self, text: str, seconds: float = 1.0) -> None:
         """Speak for so long (a tone stands for it), and be understood as `text`."""
-        voice = g711.encode(tones.sine(400, round(seconds * g711.RATE)), self.call.encoding)
-        self.call.speak(voice)
+        encoding = self.call.encoding
+        samples = round(seconds * UNITS) * rate(encoding) // UNITS
+        self.call.speak(encode(tones.sine(400, samples, rate=rate(encoding)), encoding))
         if self._openai.session:  # nobody hears a caller whose recogniser never connected
             self._openai.caller_says(text, seconds)
 
@@ -139,7 +142,7 @@ class Caller:
 
     def hear(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
         """Take what the agent sends, as a `Hearer`."""
-        self.heard += g711.transcode(audio, encoding, g711.PCMU)
+        self.heard += self._narrow.convert(audio, encoding, PCMU)
 
 
 def _with_keys(configuration: Configuration) -> Configuration:

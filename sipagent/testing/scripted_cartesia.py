@@ -6,14 +6,16 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sipagent.audio import g711, tones
+from sipagent.audio import tones
+from sipagent.audio.encoding import PCM, PCMA, PCMU, UNITS, encode, rate, width
 from sipagent.testing.socket import HEALTHY, Fault, Frame, ScriptedSocket
 
 FIRST_CHUNK = 0.08
 NEXT_CHUNK = 0.04
 LIFETIME = 1.0
 """Seconds after its last audio in which a context takes more text."""
-SAMPLES_A_CHARACTER = g711.RATE // 14
+UNITS_A_CHARACTER = UNITS // 14
+_ENCODINGS = {"pcm_mulaw": PCMU, "pcm_alaw": PCMA, "pcm_s16le": PCM}
 
 
 @dataclass(slots=True)
@@ -21,7 +23,7 @@ class _Context:
     id: str
     encoding: str
     free_at: float = 0.0
-    samples: int = 0
+    units: int = 0
     flushes: int = 0
     outbox: deque[Frame] = field(default_factory=deque)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
@@ -88,7 +90,8 @@ class ScriptedCartesia:
         if missing:
             self.fail(frame["context_id"], status=400, title=f"missing {', '.join(sorted(missing))}")
             return
-        context = self._contexts.setdefault(key, _Context(frame["context_id"], frame["output_format"]["encoding"]))
+        encoding = _ENCODINGS[frame["output_format"]["encoding"]]
+        context = self._contexts.setdefault(key, _Context(frame["context_id"], encoding))
         self._generate(socket, context, frame["transcript"])
         if not frame.get("continue"):
             del self._contexts[key]
@@ -103,14 +106,14 @@ class ScriptedCartesia:
         at = max(context.free_at, now + self._first_chunk)
         if text.strip():
             self._at(context, at, socket, _timestamps(context, text))
-            length = len(text) * SAMPLES_A_CHARACTER
-            for audio in _chunks(_tone(context.encoding, context.samples, length)):
+            length = len(text) * UNITS_A_CHARACTER
+            for audio in _chunks(_tone(context.encoding, context.units, length), width(context.encoding)):
                 if self._is_stalled():
                     context.free_at = float("inf")
                     return
                 self._at(context, at, socket, _chunk(context.id, audio))
                 at += NEXT_CHUNK
-            context.samples += length
+            context.units += length
         context.flushes += 1
         self._at(context, at, socket, _flushed(context))
         context.free_at = at
@@ -149,16 +152,19 @@ class ScriptedCartesia:
 
 
 def _tone(encoding: str, begin: int, length: int) -> bytes:
-    law = {"pcm_mulaw": g711.PCMU, "pcm_alaw": g711.PCMA}[encoding]
-    return g711.encode(tones.sine(200.0, begin + length), law)[begin:]
+    """From unit `begin` on, so that the next text goes on where the last one ended."""
+    hertz = rate(encoding)
+    tone = tones.sine(200.0, (begin + length) * hertz // UNITS, rate=hertz)
+    return encode(tone[begin * hertz // UNITS :], encoding)
 
 
-def _chunks(audio: bytes) -> list[bytes]:
-    """Cut into 100 to 300 ms, at sizes that fit no frame."""
+def _chunks(audio: bytes, unit: int) -> list[bytes]:
+    """Cut into 100 to 300 ms, at sizes that fit no frame; where a unit has more bytes than one, inside of it."""
     chunks, at = [], 0
-    for size in (1001, 2403, 1777, 2048) * (len(audio) // 1000 + 1):
+    for units in (1001, 2403, 1777, 2048) * (len(audio) // unit // 1000 + 1):
         if at >= len(audio):
             break
+        size = units * unit - unit // 2
         chunks.append(audio[at : at + size])
         at += size
     return chunks
@@ -182,9 +188,9 @@ def _timestamps(context: _Context, text: str) -> Frame:
     for word in text.split():
         at = text.index(word, at)
         words.append(word)
-        starts.append((context.samples + at * SAMPLES_A_CHARACTER) / g711.RATE)
+        starts.append((context.units + at * UNITS_A_CHARACTER) / UNITS)
         at += len(word)
-        ends.append((context.samples + at * SAMPLES_A_CHARACTER) / g711.RATE)
+        ends.append((context.units + at * UNITS_A_CHARACTER) / UNITS)
     timestamps = {"words": words, "start": starts, "end": ends}
     frame = {"type": "timestamps", "word_timestamps": timestamps, "done": False, "status_code": 206}
     return frame | {"context_id": context.id}

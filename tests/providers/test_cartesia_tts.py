@@ -6,6 +6,7 @@ import pytest
 
 from sipagent.agent.interfaces import SpeechState
 from sipagent.audio import g711
+from sipagent.audio.level import level
 from sipagent.errors import LocalProtocolError, ProviderError
 from sipagent.events import MediaEnded, MediaStarted, ProviderEvent, ProviderFailed
 from sipagent.providers.cartesia_tts import CartesiaTTS
@@ -210,6 +211,29 @@ def test_an_a_law_call_is_spoken_to_in_a_law() -> None:
         number for number, frame in enumerate(call.sent) if frame.time > call.sent[number - 1].time + 0.03 > 0.1
     )
     assert abs(tone[2] - tone[late + 2]).max() < 600, "one tone, but for the steps of two laws"
+
+
+def test_a_wideband_call_is_spoken_to_at_24_000_samples_a_second() -> None:
+    """As it comes when the call is known, though chunks end inside a sample; at a higher rate when the call came later."""
+
+    async def script(call: ScriptedCall) -> None:
+        async with CartesiaTTS() as tts:
+            early = tts.say("Early.")
+            await asyncio.sleep(0.5)
+            tts.send_media_to(call)
+            await early
+            assert await tts.say("Late as it is.") == "Late as it is."
+
+    cartesia = ScriptedCartesia()
+    call = play(cartesia, script, encoding="pcm")
+
+    formats = [
+        (frame["output_format"]["encoding"], frame["output_format"]["sample_rate"]) for frame in cartesia.received
+    ]
+    assert formats == [("pcm_mulaw", 8000), ("pcm_s16le", 24000)]
+    seconds = sum(len(frame.audio) for frame in call.sent) / 48000
+    assert seconds == pytest.approx(len("Early.Late as it is.") / 14, abs=0.01)
+    assert all(level(frame.audio, "pcm") == pytest.approx(-13, abs=1) for frame in call.sent[1:20])
 
 
 def test_media_events_bracket_speech_with_a_second_of_quiet() -> None:

@@ -157,6 +157,24 @@ def test_g711_passes_through_and_another_law_is_declared_first() -> None:
     assert openai.received[1]["session"] == {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcma"}}}}
 
 
+def test_wideband_audio_passes_through_with_its_rate_and_no_rate_outlives_it() -> None:
+    async def script(call: ScriptedCall) -> None:
+        async with OpenAIRealtime() as ai:
+            await ai.ready()
+            ai.hear(b"wide" * 240, "pcm", voiced=False)
+            ai.hear(b"\x01\x02\x03", "pcmu", voiced=False)
+            ai.reconnect()
+            await ai.ready()
+
+    openai = ScriptedOpenAI()
+    play(openai, script)
+
+    assert bytes(openai.heard)[:963] == b"wide" * 240 + b"\x01\x02\x03"
+    _, wide, narrow, again = [update["session"]["audio"]["input"]["format"] for update in openai.sent("session.update")]
+    assert wide == {"type": "audio/pcm", "rate": 24000}
+    assert narrow == again == {"type": "audio/pcmu"}
+
+
 def test_an_a_law_call_before_the_session_stands_needs_one_update() -> None:
     async def script(call: ScriptedCall) -> None:
         async with OpenAIRealtime() as ai:

@@ -62,6 +62,15 @@ def test_merging_lays_object_over_object() -> None:
     assert merge(known, {"a": {"c": {"f": 3}}, "e": [2]}) == {"a": {"b": 1, "c": {"d": 2, "f": 3}}, "e": [2]}
 
 
+def test_an_object_of_another_type_takes_the_place_of_the_old_one() -> None:
+    known = {"format": {"type": "audio/pcm", "rate": 24000}, "turn": {"type": "server_vad", "threshold": 0.5}}
+    later = {"format": {"type": "audio/pcmu"}, "turn": {"threshold": 0.7}}
+    assert merge(known, later) == {
+        "format": {"type": "audio/pcmu"},
+        "turn": {"type": "server_vad", "threshold": 0.7},
+    }
+
+
 @pytest.mark.parametrize("kind", ["server_vad", "semantic_vad"])
 def test_booleans_are_always_said(kind: str) -> None:
     described = detection(kind, 700)
