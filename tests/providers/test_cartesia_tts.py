@@ -214,7 +214,7 @@ def test_an_a_law_call_is_spoken_to_in_a_law() -> None:
 
 
 def test_a_wideband_call_is_spoken_to_at_24_000_samples_a_second() -> None:
-    """As it comes when the call is known, though chunks end inside a sample; at a higher rate when the call came later."""
+    """As it comes when the call is known, though chunks end inside a sample; brought to its rate when it came later."""
 
     async def script(call: ScriptedCall) -> None:
         async with CartesiaTTS() as tts:
