@@ -32,8 +32,9 @@ from sipagent.media import (
     MediaLate,
     OpenLeg,
 )
+from sipagent.net.datagrams import Inbox, Outbox
 from sipagent.net.heartbeat import Silence, Watch, stacks
-from sipagent.net.kernel import Grid, Inbox, Outbox, Readiness
+from sipagent.net.kernel import Grid, Readiness
 from sipagent.net.ports import PortPair, PortPool
 from sipagent.net.priority import make_urgent
 
@@ -46,6 +47,8 @@ _BEATS = 10
 """How often the loop shows that it lives, in the time that the thread's patience lasts."""
 _OLDEST_ARRIVAL = 5.0
 """Seconds; an older time stamp is a wall clock that was set meanwhile."""
+_ROUNDS = 64
+"""Datagrams of one socket that one tick takes: a second of audio, and the most that a flood gets of us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,15 +262,24 @@ class _Sockets:
         self._outbox.send(self._descriptors[leg, kind], data, destination)
 
     def receive(self, now: float) -> list[Arrival]:
-        """Return all that has come, with the kernel's time on our clock."""
-        wall_ahead = time.time_ns() - time.monotonic_ns()
+        """Return all that has come, with the kernel's time on our clock.
+
+        One datagram of each socket a round, as most have one: what a flood sends on top is left for the next time.
+        """
+        wall_ahead, oldest = time.time_ns() - time.monotonic_ns(), now - _OLDEST_ARRIVAL
+        receive, owners = self._inbox.receive, self._owners
         arrivals = []
-        for descriptor in self._readiness.ready():
-            leg, kind = self._owners[descriptor]
-            for source, data, wall_ns in self._inbox.receive(descriptor):
-                came = (wall_ns - wall_ahead) / 1e9
-                time_of_arrival = came if now - _OLDEST_ARRIVAL < came < now else now
-                arrivals.append(Arrival(leg, kind, source, data, time_of_arrival))
+        for _ in range(_ROUNDS):
+            ready = self._readiness.ready()
+            if not ready:
+                break
+            for descriptor in ready:
+                received = receive(descriptor)
+                if received is not None:
+                    leg, kind = owners[descriptor]
+                    source, data, wall_ns = received
+                    came = (wall_ns - wall_ahead) / 1e9
+                    arrivals.append(Arrival(leg, kind, source, data, came if oldest < came < now else now))
         return arrivals
 
     def close(self) -> None:
