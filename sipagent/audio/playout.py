@@ -58,16 +58,16 @@ class Playout:
             self._marks.append((min(position + 1, self._given), Mark(self._puts - 1, name, position)))
         return start
 
-    def pop(self, filler: bytes) -> bytes | None:
-        """Take the next 160 samples; None when nothing waits. The rest of a last, partial frame comes from `filler`."""
-        if not self._audio:
-            return None
+    def pop(self) -> bytes:
+        """Take the next 160 samples: fewer at the end of the speech, none when nothing waits."""
         frame = bytes(self._audio[: g711.FRAME])
         del self._audio[: g711.FRAME]
-        return frame if len(frame) == g711.FRAME else frame + filler[len(frame) :]
+        return frame
 
-    def passed(self) -> list[Mark]:
+    def passed(self) -> Sequence[Mark]:
         """Take the marks whose sample has been popped, in order."""
+        if not self._marks:
+            return ()
         marks = []
         while self._marks and self._marks[0][0] <= self.sent_until:
             marks.append(self._marks.popleft()[1])

@@ -191,7 +191,8 @@ def _tick_record(record: TickRecord, first_packet: int, time: float) -> Record:
         "arrivals": [[arrival.kind, arrival.time] for arrival in record.arrivals],
     }
     if record.opened is not None:
-        data["opened"] = {name: getattr(record.opened, name) for name in ("wall_offset", "rtp_timeout", "uplink_ms")}
+        names = ("wall_offset", "rtp_timeout", "uplink_ms", "quiet_uplink_ms")
+        data["opened"] = {name: getattr(record.opened, name) for name in names}
     return Record(time=time, kind="tick", data=data)
 
 

@@ -6,6 +6,8 @@ A leg is named by a number that its plane gives it. A command for a leg that is 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sipagent.rtp.srtp import SrtpKeys
+
 _STRAIGHT_THROUGH = ("pcmu", "pcma")
 """Codecs that providers take as they are."""
 
@@ -14,9 +16,9 @@ _STRAIGHT_THROUGH = ("pcmu", "pcma")
 class StreamSettings:
     """What offer and answer settled, seen from our side. Audio goes out 20 ms a packet, whatever the peer prefers.
 
-    `codec` (`pcmu`, `pcma`, `g722`, `opus`) and `payload_type` are what we send, `codec_parameters` what the peer asks of
-    it by `a=fmtp`; `receive_payload_types` says what each number that may come means. `event_clock` is the rate of the
-    key presses that we send, `receive_event_payload_types` says that of each number that may come. With `rtcp_mux`
+    `codec` (`pcmu`, `pcma`, `g722`, `opus`) and `payload_type` are what we send, `codec_parameters` what the peer asks
+    of it by `a=fmtp`; `receive_payload_types` says what each number that may come means. `event_clock` is the rate of
+    the key presses that we send, `receive_event_payload_types` says that of each number that may come. With `rtcp_mux`
     reports go to and from the RTP port (RFC 5761). `sends` and `receives` are our direction (RFC 3264 section 5.1).
     """
 
@@ -34,6 +36,8 @@ class StreamSettings:
     receive_event_payload_types: Mapping[int, int] = field(default_factory=dict)
     comfort_noise_payload_type: int | None = None
     """What the peer agreed to hear in our pauses (RFC 3389); None where it did not."""
+    keys: SrtpKeys | None = None
+    """What RTP and RTCP are encrypted with, both ways; None: nothing is."""
     sends: bool = True
     receives: bool = True
 
@@ -47,9 +51,10 @@ class StreamSettings:
 class OpenLeg:
     """Begin a leg. `ssrc`, `sequence` and `timestamp` are random (RFC 3550 section 5.1).
 
-    `wall_offset` is what to add to the engine's clock to get seconds since 1970; `rtp_timeout` is in seconds, 0
-    for never; `uplink_ms`, 20 to 100 in steps of 20, is how much audio comes in one `UplinkBlock`. With `trace` every
-    tick of the leg leaves a `TickRecord`.
+    `phase` says in which part of every 20 ms the leg is moved. `wall_offset` is what to add to the engine's clock to
+    get seconds since 1970; `rtp_timeout` is in seconds, 0 for never. `uplink_ms`, 20 to 100 in steps of 20, is how much
+    audio comes in one `UplinkBlock` while the caller may be talking, `quiet_uplink_ms` how much does in their silence.
+    With `trace` every tick of the leg leaves a `TickRecord`.
     """
 
     leg: int
@@ -57,9 +62,11 @@ class OpenLeg:
     sequence: int
     timestamp: int
     cname: str
+    phase: int = 0
     wall_offset: float = 0.0
     rtp_timeout: float = 60.0
     uplink_ms: int = 40
+    quiet_uplink_ms: int = 100
     trace: bool = False
 
 

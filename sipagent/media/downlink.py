@@ -6,7 +6,8 @@ other leg ─────────┤
 comfort noise ─────┘
 """
 
-from typing import NamedTuple
+from array import array
+from collections.abc import Sequence
 
 from sipagent.audio import g711
 from sipagent.audio.comfort import noise
@@ -20,32 +21,47 @@ MOST_AT_ONCE = 3
 """Frames that a late tick sends back to back; any receiver's jitter buffer has room for them."""
 _MOST_RELAYED = 2 * g711.FRAME
 """Samples of another leg that may wait: more would stay late for good, so all but the newest frame is left out."""
-_RING = 2048
-"""Packets (40 s) that the peer's reports can still confirm."""
-
-
-class Packet(NamedTuple):
-    """A datagram, and the 20 ms of G.711 that it stands for."""
-
-    datagram: bytes
-    audio: bytes
+_RING = 512
+"""Packets (10 s) that the peer's reports can still confirm: it says what came last, one way before we hear it."""
 
 
 class Downlink:
     """The sending half of a leg. Nothing leaves before it has settings, or while they forbid it."""
 
+    __slots__ = (
+        "_acknowledged_until",
+        "_encoding",
+        "_keypad",
+        "_leg",
+        "_marker",
+        "_playout",
+        "_positions",
+        "_relayed",
+        "_session",
+        "_speeches",
+        "events",
+        "frames_bunched",
+        "frames_skipped",
+        "sent",
+        "settings",
+    )
+
     def __init__(self, leg: int, session: RtpSession) -> None:
         self.settings: StreamSettings | None = None
         self.events: list[MediaEvent] = []
+        self.sent = b""
+        """The audio that left in the last tick."""
+        self.frames_bunched = 0
         self.frames_skipped = 0
         self._leg = leg
+        self._encoding = g711.PCMU
         self._session = session
         self._playout = Playout()
         self._keypad = Keypad(session)
         self._relayed = b""
         self._speeches = 0
         self._marker = True
-        self._positions = [0] * _RING
+        self._positions = array("q", bytes(8 * _RING))
         self._acknowledged_until = 0
 
     # ---- what the loop asks
@@ -55,6 +71,7 @@ class Downlink:
         self._playout.transcode(self._encoding, settings.encoding)
         self._relayed = g711.transcode(self._relayed, self._encoding, settings.encoding)
         self.settings = settings
+        self._encoding = settings.encoding
 
     def speak(self, command: Speak) -> None:
         """Queue speech."""
@@ -93,51 +110,50 @@ class Downlink:
 
     # ---- the tick
 
-    def send(self, tick: int, owed: int) -> list[Packet]:
+    def send(self, tick: int, owed: int) -> Sequence[bytes]:
         """Make the packets that are due: one, or up to three after a late wake-up.
 
         Past that the RTP timestamp moves over the gap and the speech waits: a longer burst would only be thrown away.
         """
-        if self.settings is None:
-            return []
-        if not self.settings.sends:
+        self.sent = b""
+        settings = self.settings
+        if settings is None:
+            return ()
+        if not settings.sends:
             self._rest(owed)
-            return []
+            return ()
+        if owed == 1:
+            return (self._send_frame(tick, settings),)
         skipped = max(0, owed - MOST_AT_ONCE)
         if skipped:
             self.frames_skipped += skipped
             self._rest(skipped)
-        return [self._send_frame(tick - behind, self.settings) for behind in reversed(range(owed - skipped))]
+        self.frames_bunched += max(0, owed - skipped - 1)
+        return [self._send_frame(tick - behind, settings) for behind in reversed(range(owed - skipped))]
 
     def _rest(self, frames: int) -> None:
         """Let time pass without packets. The next one is marked, as after any silence (RFC 3551 section 4.1)."""
         self._session.advance(frames * g711.FRAME)
         self._marker = True
 
-    def _send_frame(self, tick: int, settings: StreamSettings) -> Packet:
-        audio, speech = self._take_relayed() or noise(tick, settings.encoding), None
-        datagram = self._keypad.send(self._playout.sent_until, settings)
-        if datagram is None:
-            speech = self._playout.pop(audio)
-            audio = speech or audio
-            datagram = self._session.send(audio, settings.payload_type, g711.FRAME, marker=self._marker)
+    def _send_frame(self, tick: int, settings: StreamSettings) -> bytes:
+        keys = self._keypad.send(self._playout.sent_until, settings) if self._keypad.is_busy else None
+        relayed = self._take_relayed() if self._relayed else b""
+        speech = self._playout.pop() if keys is None else b""
+        audio = speech
+        if len(audio) < g711.FRAME:
+            audio += (relayed or noise(tick, self._encoding))[len(audio) :]
+        datagram = keys or self._session.send(audio, settings.payload_type, g711.FRAME, self._marker)
         self._marker = False
+        self.sent += audio
         self._positions[(self._session.next_sequence - 1) % _RING] = self._playout.sent_until
-        self._tell(drained=speech is not None and not self._playout)
-        return Packet(datagram, audio)
+        for mark in self._playout.passed():
+            passed = MarkPassed(leg=self._leg, speech=mark.number, name=mark.name, position=mark.position)
+            self.events.append(passed)
+        if speech and not self._playout:
+            self.events.append(Drained(leg=self._leg, speeches=self._speeches, position=self._playout.given))
+        return datagram
 
     def _take_relayed(self) -> bytes:
         frame, self._relayed = self._relayed[: g711.FRAME], self._relayed[g711.FRAME :]
         return frame
-
-    def _tell(self, *, drained: bool) -> None:
-        """Say which marks the frame took with it, and whether it was the last of the speech."""
-        for mark in self._playout.passed():
-            passed = MarkPassed(leg=self._leg, speech=mark.number, name=mark.name, position=mark.position)
-            self.events.append(passed)
-        if drained:
-            self.events.append(Drained(leg=self._leg, speeches=self._speeches, position=self._playout.given))
-
-    @property
-    def _encoding(self) -> str:
-        return self.settings.encoding if self.settings else g711.PCMU

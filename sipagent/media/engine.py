@@ -8,17 +8,12 @@ What is owed to the peers leaves first; everything else of a tick comes after it
 """
 
 import traceback
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from collections.abc import Iterable
 
 from sipagent.media.commands import Command, OpenLeg
 from sipagent.media.downlink import MOST_AT_ONCE
 from sipagent.media.events import Arrival, Departure, LegClosed, LegFailed, MediaEvent, MediaLate
 from sipagent.media.stream import Stream
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Media:
@@ -26,18 +21,24 @@ class Media:
 
     `tick` counts from anywhere and may jump: a driver that was late says so by it. `now` is in seconds of the driver's
     clock. The same calls give the same departures and events, byte for byte.
+
+    A driver may move the legs in several `phases` of every 20 ms, so that they do not all send at once: it calls `send`
+    and `receive` of every phase once a tick, each in its own part of it. A leg keeps the phase that it was opened with.
+
+    Whatever a leg's part of a tick raises ends that leg, and the others never notice.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, phases: int = 1) -> None:
         self.failures = 0
         """Legs that ended by an exception."""
         self.ticks_missed = 0
         self._streams: dict[int, Stream] = {}
+        self._phases: list[list[Stream]] = [[] for _ in range(phases)]
         self._events: list[MediaEvent] = []
         self._last_tick: int | None = None
 
     def tick(self, tick: int, now: float, commands: Iterable[Command], arrivals: Iterable[Arrival]) -> list[Departure]:
-        """Do one tick as a whole, and return what is to be sent."""
+        """Do one tick as a whole, all legs being of phase 0, and return what is to be sent."""
         for command in commands:
             self.apply(command, now)
         departures = self.send(tick, now)
@@ -47,29 +48,45 @@ class Media:
     def apply(self, command: Command, now: float) -> None:
         """Do what the loop asks; what is asked of a leg that is gone is forgotten."""
         if isinstance(command, OpenLeg):
-            self._streams[command.leg] = Stream(command, now)
+            opened = self._streams[command.leg] = Stream(command, now)
+            self._phases[command.phase].append(opened)
         elif (stream := self._streams.get(command.leg)) is not None:
-            self._run(stream, stream.apply, command, now)
+            try:
+                stream.apply(command, now)
+            except Exception:
+                self._fail(stream)
 
-    def send(self, tick: int, now: float) -> list[Departure]:
+    def send(self, tick: int, now: float, phase: int = 0) -> list[Departure]:
         """Make everything that leaves in this tick."""
-        self._notice_lateness(tick)
+        if phase == 0:
+            self._notice_lateness(tick)
         departures: list[Departure] = []
-        for stream in tuple(self._streams.values()):
-            departures += self._run(stream, stream.send, tick, now) or ()
+        for stream in tuple(self._phases[phase]):
+            try:
+                stream.send(tick, now, departures)
+            except Exception:
+                self._fail(stream)
         return departures
 
-    def receive(self, tick: int, now: float, arrivals: Iterable[Arrival]) -> None:
-        """Take what has come since the last tick, and play what is due."""
-        by_leg: defaultdict[int, list[Arrival]] = defaultdict(list)
+    def receive(self, tick: int, now: float, arrivals: Iterable[Arrival], phase: int = 0) -> None:
+        """Take what has come since the last call, for whichever leg, and play what is due in this phase."""
         for arrival in arrivals:
-            by_leg[arrival.leg].append(arrival)
-        for stream in tuple(self._streams.values()):
-            self._run(stream, stream.receive, by_leg[stream.leg], tick, now)
-            self._relay(stream)
-            self._events += self._run(stream, stream.take_events, tick, now) or ()
+            if (addressed := self._streams.get(arrival.leg)) is not None:
+                addressed.inbox.append(arrival)
+        bridged: list[Stream] = []
+        for stream in tuple(self._phases[phase]):
+            try:
+                stream.receive(tick, now)
+                self._events += stream.take_events(tick, now)
+            except Exception:
+                self._fail(stream)
+                continue
+            if stream.bridged_to is not None:
+                bridged.append(stream)
             if stream.closing:
-                self._streams.pop(stream.leg, None)
+                self._forget(stream)
+        for stream in bridged:
+            self._relay(stream)
 
     def drain(self) -> list[MediaEvent]:
         """Return what the loop must know, and forget it."""
@@ -86,22 +103,21 @@ class Media:
     def _relay(self, stream: Stream) -> None:
         """Give what a leg has just played to the one that it is bridged to."""
         other = self._streams.get(stream.bridged_to) if stream.bridged_to is not None else None
-        if other is not None:
-            self._run(other, other.relay, stream)
-
-    def _run(self, stream: Stream, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Do one leg's step. If it raises, that leg ends, and the others never notice."""
-        if stream.leg not in self._streams:
-            return None
+        if other is None:
+            return
         try:
-            return step(*args, **kwargs)
-        except Exception:  # whatever it was, it is one leg's: its call ends and says why
-            self._fail(stream, traceback.format_exc())
-            return None
+            other.relay(stream)
+        except Exception:
+            self._fail(other)
 
-    def _fail(self, stream: Stream, text: str) -> None:
+    def _fail(self, stream: Stream) -> None:
+        """End the leg whose step has just raised, whatever it was: its call ends and says why."""
         self.failures += 1
-        del self._streams[stream.leg]
-        self._events.append(LegFailed(leg=stream.leg, traceback=text))
+        self._forget(stream)
+        self._events.append(LegFailed(leg=stream.leg, traceback=traceback.format_exc()))
         self._events += stream.abandon()
         self._events.append(LegClosed(leg=stream.leg, statistics=None))
+
+    def _forget(self, stream: Stream) -> None:
+        del self._streams[stream.leg]
+        self._phases[stream.phase].remove(stream)

@@ -39,8 +39,7 @@ class Departure(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UplinkBlock:
+class UplinkBlock(NamedTuple):
     """The caller's next 20 to 100 ms, gapless. `voiced`: there is more than silence in it."""
 
     leg: int
@@ -107,6 +106,13 @@ class Latched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unauthentic:
+    """Nothing that comes opens with the peer's key: it sends with another, or not encrypted. Once for each agreement."""
+
+    leg: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLate:
     """The engine was called this many ticks too late: what they owed was not sent. Concerns every leg."""
 
@@ -123,10 +129,14 @@ class LegFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegStatistics:
-    """A leg's account. `frames_skipped` were owed but came too late to be sent; `foreign` came from strangers."""
+    """A leg's account. In late ticks `frames_bunched` left right behind another, `frames_skipped` did not leave at all.
+
+    `foreign` came from strangers.
+    """
 
     rtp: RtpStatistics
     jitter: JitterBufferStatistics
+    frames_bunched: int
     frames_skipped: int
     frames_concealed: int
     foreign: int
@@ -199,6 +209,7 @@ MediaEvent = (
     | DigitHeard
     | RtpTimeout
     | Latched
+    | Unauthentic
     | MediaLate
     | LegFailed
     | LegClosed

@@ -20,10 +20,13 @@ class Keypad:
         self._waiting: deque[tuple[int, SendDigit]] = deque()
         self._packets: Iterator[bytes] = iter(())
         self._pause = 0
+        self.is_busy = False
+        """Whether a press waits or is under way; `send` has nothing to send unless."""
 
     def press(self, command: SendDigit, position: int) -> None:
         """Queue a press behind the speech that ends at `position`."""
         self._waiting.append((position, command))
+        self.is_busy = True
 
     def send(self, sent_until: int, settings: StreamSettings) -> bytes | None:
         """Number the packet that takes the place of this frame's audio; None when no key is down."""
@@ -36,6 +39,8 @@ class Keypad:
         elif self._waiting and self._waiting[0][0] <= sent_until:
             self._packets = self._press(self._waiting.popleft()[1], settings)
             return next(self._packets, None)
+        else:
+            self.is_busy = bool(self._waiting)
         return None
 
     def _press(self, command: SendDigit, settings: StreamSettings) -> Iterator[bytes]:

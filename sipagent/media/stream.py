@@ -1,5 +1,7 @@
 """One leg inside the engine: its RTP session, its two halves, and what is kept of them."""
 
+from collections.abc import Sequence
+
 from sipagent.media.commands import (
     Bridge,
     Clear,
@@ -28,6 +30,7 @@ from sipagent.media.tape import TapeWriter
 from sipagent.media.uplink import Uplink
 from sipagent.rtp.packet import is_rtcp
 from sipagent.rtp.session import RtpSession
+from sipagent.rtp.source import SourceLatch
 
 _TICK = 0.02
 _MOST_MADE_UP = 50
@@ -35,13 +38,41 @@ _MOST_MADE_UP = 50
 
 
 class Stream:
-    """A leg from `OpenLeg` to `LegClosed`. In each tick: `apply` what was asked, `send`, `receive`, `take_events`."""
+    """A leg from `OpenLeg` to `LegClosed`. In each tick: `apply` what was asked, `send`, `receive`, `take_events`.
+
+    What has come for it since its last tick waits in `inbox`.
+    """
+
+    __slots__ = (
+        "_arrivals",
+        "_commands",
+        "_departures",
+        "_downlink",
+        "_introduced",
+        "_last_tick",
+        "_latch",
+        "_opened",
+        "_owed",
+        "_rtcp_source",
+        "_session",
+        "_settings",
+        "_tape",
+        "_uplink",
+        "bridged_to",
+        "closing",
+        "inbox",
+        "leg",
+        "phase",
+        "played",
+    )
 
     def __init__(self, opened: OpenLeg, now: float) -> None:
         self.leg = opened.leg
+        self.phase = opened.phase
         self.closing = False
         self.bridged_to: int | None = None
         """The leg whose peer hears ours."""
+        self.inbox: list[Arrival] = []
         self.played = b""
         """What was played in the last tick."""
         self._opened = opened
@@ -53,18 +84,18 @@ class Stream:
             now=now,
             spread=opened.ssrc % 1000 / 1000,  # as random as the SSRC, and nothing more for a replay to know
         )
+        self._latch = SourceLatch()
         self._downlink = Downlink(opened.leg, self._session)
-        self._uplink = Uplink(opened, self._session, now)
+        self._uplink = Uplink(opened, self._session, self._latch, now)
         self._settings: StreamSettings | None = None
         self._rtcp_source: HostPort | None = None
         self._tape: TapeWriter | None = None
         self._last_tick: int | None = None
         self._owed = 0
-        self._sent = b""
         self._commands = 1
         self._introduced = False
-        self._departures: list[Departure] = []
-        self._arrivals: list[Arrival] = []
+        self._departures: Sequence[Departure] = ()
+        self._arrivals: Sequence[Arrival] = ()
 
     @property
     def encoding(self) -> str | None:
@@ -96,51 +127,53 @@ class Stream:
             case CloseLeg():
                 self.closing = True
 
-    def send(self, tick: int, now: float) -> list[Departure]:
-        """Make all that leaves: the packets owed since the last tick, and a report when one is due."""
-        self._departures, self._sent, self._owed = [], b"", 0
-        settings, destination = self._settings, self._uplink.destination
-        if settings is not None and destination is not None:
-            self._owed = 1 if self._last_tick is None else tick - self._last_tick
+    def send(self, tick: int, now: float, departures: list[Departure]) -> None:
+        """Add all that leaves to `departures`: the packets owed since the last tick, and a report when one is due."""
+        before = len(departures)
+        destination = self._latch.destination
+        if destination is not None:
+            owed = self._owed = 1 if self._last_tick is None else tick - self._last_tick
             self._last_tick = tick
-            packets = [] if self.closing else self._downlink.send(tick, self._owed)
-            self._sent = b"".join(packet.audio for packet in packets)
-            self._departures = [Departure(self.leg, RTP, destination, packet.datagram) for packet in packets]
-            self._report(now, self._rtcp_destination(settings, destination))
-        return self._departures
+            for datagram in self._downlink.send(tick, 0 if self.closing else owed):
+                departures.append(Departure(self.leg, RTP, destination, datagram))
+            if self.closing or now >= self._session.next_timer():
+                self._report(now, departures)
+        if self._opened.trace:
+            self._departures = departures[before:]
 
-    def receive(self, arrivals: list[Arrival], tick: int, now: float) -> None:
-        """Take what has come, and play what is due of it: after a late wake-up, as if every tick had come in time."""
-        self._arrivals = waiting = arrivals
-        played = b""
-        for behind in reversed(range(1, min(self._owed, _MOST_MADE_UP))):
-            moment = now - behind * _TICK
-            self._take([arrival for arrival in waiting if arrival.time <= moment])
-            waiting = [arrival for arrival in waiting if arrival.time > moment]
-            played += self._uplink.play(tick - behind, moment)
-        self._take(waiting)
-        played += self._uplink.play(tick, now)
-        self.played = played
+    def receive(self, tick: int, now: float) -> None:
+        """Take what has come, and play what is due of it."""
+        inbox = self.inbox
+        if self._opened.trace:
+            self._arrivals = tuple(inbox)
+        played = self._catch_up(tick, now) if self._owed > 1 else b""
+        for arrival in inbox:
+            self._take(arrival)
+        inbox.clear()
+        self.played = played = played + self._uplink.play(tick, now)
         if self._tape is not None and self._settings is not None:
-            self._tape.add(played, self._sent, self._settings.encoding)
+            self._tape.add(played, self._downlink.sent, self._settings.encoding)
 
     def relay(self, other: "Stream") -> None:
         """Take what another leg has just played."""
         if other.encoding is not None:
             self._downlink.relay(other.played, other.encoding)
 
-    def take_events(self, tick: int, now: float) -> list[MediaEvent]:
+    def take_events(self, tick: int, now: float) -> Sequence[MediaEvent]:
         """Return what the loop must know of this tick. The trace of it comes first: the rest may cause things."""
+        downlink, uplink = self._downlink.events, self._uplink.events
+        if not (downlink or uplink or self._opened.trace or self._tape or self.closing):
+            return ()
         events: list[MediaEvent] = []
         if self._opened.trace:
             events.append(self._record(tick, now))
             self._introduced = True
-        self._commands = 0
+            self._commands = 0
         if self.closing:
             self._downlink.clear()
-        for part in (self._downlink, self._uplink):
-            events += part.events
-            part.events.clear()
+        for happened in (downlink, uplink):
+            events += happened
+            happened.clear()
         if self._tape is not None:
             events += self._tape.take(rest=self.closing)
         if self.closing:
@@ -152,24 +185,38 @@ class Stream:
         self._downlink.clear()
         return self._downlink.events
 
-    def _take(self, arrivals: list[Arrival]) -> None:
-        for arrival in arrivals:
-            if arrival.kind == RTCP or is_rtcp(arrival.data):
-                self._receive_report(arrival)
-            else:
-                self._uplink.receive(arrival.source, arrival.data, arrival.time)
+    def _catch_up(self, tick: int, now: float) -> bytes:
+        """Play the ticks that were missed, with what had come by then, as if every one had come in time."""
+        played = b""
+        for behind in reversed(range(1, min(self._owed, _MOST_MADE_UP))):
+            moment = now - behind * _TICK
+            for arrival in self.inbox:
+                if arrival.time <= moment:
+                    self._take(arrival)
+            self.inbox[:] = [arrival for arrival in self.inbox if arrival.time > moment]
+            played += self._uplink.play(tick - behind, moment)
+        return played
+
+    def _take(self, arrival: Arrival) -> None:
+        if arrival.kind == RTCP or is_rtcp(arrival.data):
+            self._receive_report(arrival)
+        else:
+            self._uplink.receive(arrival.source, arrival.data, arrival.time)
 
     # ---- reports (RTCP)
 
-    def _report(self, now: float, destination: HostPort) -> None:
-        wall_time = now + self._opened.wall_offset
-        if self.closing:
-            self._departures.append(Departure(self.leg, RTCP, destination, self._session.bye(now, wall_time)))
-        elif now >= self._session.next_timer():
-            self._departures.append(Departure(self.leg, RTCP, destination, self._session.report(now, wall_time)))
+    def _report(self, now: float, departures: list[Departure]) -> None:
+        """Add the report that is due, the last one if the leg ends."""
+        destination = self._rtcp_destination()
+        if destination is not None:
+            make = self._session.bye if self.closing else self._session.report
+            departures.append(Departure(self.leg, RTCP, destination, make(now, now + self._opened.wall_offset)))
 
-    def _rtcp_destination(self, settings: StreamSettings, destination: HostPort) -> HostPort:
+    def _rtcp_destination(self) -> HostPort | None:
         """Where the peer's reports come from; before any came, beside its RTP if that is not where the SDP said."""
+        settings, destination = self._settings, self._latch.destination
+        if settings is None or destination is None:
+            return None
         if self._rtcp_source is not None and self._rtcp_source[0] == destination[0]:
             return self._rtcp_source
         if destination != (settings.remote_host, settings.remote_port):
@@ -178,7 +225,7 @@ class Stream:
 
     def _receive_report(self, arrival: Arrival) -> None:
         """Take a report from the host that media is exchanged with; a stranger's confirms nothing."""
-        destination = self._uplink.destination
+        destination = self._latch.destination
         if destination is None or arrival.source[0] != destination[0]:
             return
         if self._session.receive_rtcp(arrival.data, arrival.time) is None:
@@ -204,7 +251,8 @@ class Stream:
         return LegStatistics(
             rtp=self._session.statistics(),
             jitter=self._uplink.statistics(),
+            frames_bunched=self._downlink.frames_bunched,
             frames_skipped=self._downlink.frames_skipped,
             frames_concealed=self._uplink.frames_concealed,
-            foreign=self._uplink.foreign,
+            foreign=self._latch.foreign,
         )

@@ -9,18 +9,20 @@ In a pause nobody sends anything, or comfort noise once (RFC 3389), whose level 
 Without a loss no audio is decoded: the provider gets the bytes of the caller's telephone.
 """
 
+from math import inf
+
 from sipagent.audio import comfort, g711
 from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer
 from sipagent.audio.dtmf import ToneDetector
-from sipagent.audio.level import VoiceMeter
 from sipagent.audio.splice import Splicer
+from sipagent.media.blocks import Blocks
 from sipagent.media.commands import OpenLeg, StreamSettings
-from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout, UplinkBlock
+from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout
 from sipagent.media.presses import Presses
 from sipagent.rtp.digits import DigitReceiver
-from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, JitterBufferStatistics
-from sipagent.rtp.packet import COMFORT_NOISE, RtpPacket
+from sipagent.rtp.jitter_buffer import JitterBuffer, JitterBufferStatistics, Lost
+from sipagent.rtp.packet import COMFORT_NOISE, RtpPacket, parse
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
 
@@ -31,14 +33,38 @@ _CUSTOMARY_EVENTS = 101
 class Uplink:
     """The receiving half of a leg. While its settings forbid receiving, packets are counted and no audio comes out."""
 
-    def __init__(self, opened: OpenLeg, session: RtpSession, now: float) -> None:
+    __slots__ = (
+        "_blocks",
+        "_concealer",
+        "_digits",
+        "_encoding",
+        "_event_payload_types",
+        "_heard_at",
+        "_jitter_buffer",
+        "_latch",
+        "_leg",
+        "_noise_level",
+        "_payload_types",
+        "_presses",
+        "_session",
+        "_tells",
+        "_timed_out",
+        "_timeout",
+        "_tones",
+        "events",
+        "frames_concealed",
+        "settings",
+    )
+
+    def __init__(self, opened: OpenLeg, session: RtpSession, latch: SourceLatch, now: float) -> None:
         self.settings: StreamSettings | None = None
         self.events: list[MediaEvent] = []
         self.frames_concealed = 0
         self._leg = opened.leg
         self._session = session
-        self._timeout = opened.rtp_timeout
-        self._latch = SourceLatch()
+        self._latch = latch
+        self._timeout = opened.rtp_timeout or inf
+        self._encoding = g711.PCMU
         self._payload_types: frozenset[int] = frozenset()
         self._event_payload_types: frozenset[int] = frozenset()
         self._digits = DigitReceiver()
@@ -47,23 +73,10 @@ class Uplink:
         self._jitter_buffer = JitterBuffer(Splicer(g711.PCMU))
         self._noise_level = comfort.LEVEL
         self._concealer = Concealer()
-        self._meter = VoiceMeter()
-        self._block = bytearray()
-        self._block_size = opened.uplink_ms * g711.RATE // 1000
-        self._block_voiced = False
+        self._blocks = Blocks(opened)
         self._heard_at = now
         self._timed_out = False
         self._tells = True
-
-    @property
-    def destination(self) -> HostPort | None:
-        """Where our packets go: where the peer's come from, else where the SDP says."""
-        return self._latch.destination
-
-    @property
-    def foreign(self) -> int:
-        """Packets of strangers, dropped."""
-        return self._latch.foreign
 
     def statistics(self) -> JitterBufferStatistics:
         """Of the jitter buffer, since the codec last changed."""
@@ -71,10 +84,10 @@ class Uplink:
 
     def set_media(self, settings: StreamSettings, now: float) -> None:
         """Take from the peer what was settled, from now on."""
+        self._cut()
         before, self.settings = self.settings, settings
-        if before is not None:
-            self._flush(before.encoding)
         if before is None or before.encoding != settings.encoding:
+            self._encoding = settings.encoding
             self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
         if before is None or before.receives != settings.receives:
             self._heard_at, self._timed_out = now, False
@@ -86,83 +99,88 @@ class Uplink:
 
     def tell_loop(self, tells: bool) -> None:
         """Leave blocks for the loop, or none, from now on."""
-        if self.settings is not None:
-            self._flush(self.settings.encoding)
+        self._cut()
         self._tells = tells
 
     def receive(self, source: HostPort, datagram: bytes, arrival: float) -> None:
         """Take a datagram from the RTP socket; whatever is wrong with it is counted, and no more."""
+        if self.settings is None:
+            return
+        packet = parse(datagram)
+        if packet is None or packet.payload_type not in self._payload_types:
+            if source == self._latch.latched:
+                self._session.refuse(packet)
+            return
         before = self._latch.destination
-        if self.settings is None or not self._latch.accept(source, datagram, self._payload_types, arrival):
+        if not self._latch.accept(source, arrival):
             return
-        packet = self._session.receive(datagram, arrival, self._payload_types)
-        if packet is None:
-            return
-        self._heard_at, self._timed_out = arrival, False
         if self._latch.destination != before:
             self.events.append(Latched(leg=self._leg, address=source))
-        if packet.payload_type in self._event_payload_types:
-            self._digits.receive(packet, arrival)
+        sequence = self._session.receive(packet, arrival)
+        if sequence is None:
             return
+        self._heard_at, self._timed_out = arrival, False
         coming = self.settings.receive_payload_types.get(packet.payload_type)
-        if coming is None:
-            self._rest(packet)
-            return
-        payload = g711.transcode(packet.payload, coming, self.settings.encoding)
-        self._jitter_buffer.add(packet.sequence, packet.timestamp, payload, arrival, packet.marker)
+        if coming is not None:
+            payload = (
+                packet.payload if coming == self._encoding else g711.transcode(packet.payload, coming, self._encoding)
+            )
+            self._jitter_buffer.add(sequence, packet.timestamp, payload, arrival, packet.marker)
+        elif packet.payload_type in self._event_payload_types:
+            self._digits.receive(packet, arrival)
+        else:
+            self._rest(packet, sequence)
 
     def play(self, tick: int, now: float) -> bytes:
         """Play the 20 ms of one tick and return them; nothing while there are no settings."""
         settings = self.settings
         if settings is None:
             return b""
-        self._tell_digits(now)
-        self._watch(now, settings)
-        audio = self._next(tick, now, settings.encoding)
+        if self._digits.is_busy:
+            self._tell_digits(now)
+        if now - self._heard_at >= self._timeout:
+            self._tell_silence(settings)
+        audio = self._next(tick, now)
         if not settings.receives:
-            return noise(tick, settings.encoding)
-        self._listen(audio, settings.encoding, now)
-        if not self._tells:
-            return audio
-        self._block += audio
-        self._block_voiced |= self._meter.hear(audio, settings.encoding)
-        if len(self._block) >= self._block_size:
-            self._flush(settings.encoding)
+            return noise(tick, self._encoding)
+        if self._tones is not None:
+            self._listen(self._tones, audio, now)
+        if self._tells:
+            block = self._blocks.add(audio, self._encoding)
+            if block is not None:
+                self.events.append(block)
         return audio
 
-    def _next(self, tick: int, now: float, encoding: str) -> bytes:
+    def _next(self, tick: int, now: float) -> bytes:
         """The next 20 ms of the caller: what came, what a loss is concealed by, or the quiet of a pause."""
-        match self._jitter_buffer.pop(now):
-            case Frame(payload):
-                audio = payload
-            case None:
-                audio = noise(tick, encoding, self._noise_level)
-            case _:
-                self.frames_concealed += 1
-                return self._concealer.conceal(tick, encoding)
-        return self._concealer.hear(audio, tick, encoding)
+        audio = self._jitter_buffer.pop(now)
+        if isinstance(audio, Lost):
+            self.frames_concealed += 1
+            return self._concealer.conceal(tick, self._encoding)
+        if audio is None:
+            audio = noise(tick, self._encoding, self._noise_level)
+        return self._concealer.hear(audio, tick, self._encoding)
 
-    def _rest(self, packet: RtpPacket) -> None:
+    def _rest(self, packet: RtpPacket, sequence: int) -> None:
         """Take comfort noise: the level is in its first byte, in -dBov; the colour that may follow is not imitated."""
-        self._jitter_buffer.rest(packet.sequence)
+        self._jitter_buffer.rest(sequence)
         if packet.payload:
             self._noise_level = -float(packet.payload[0] & 0x7F)
 
-    def _flush(self, encoding: str) -> None:
-        if self._block:
-            audio, voiced = bytes(self._block), self._block_voiced
-            self.events.append(UplinkBlock(leg=self._leg, audio=audio, encoding=encoding, voiced=voiced))
-        self._block.clear()
-        self._block_voiced = False
+    def _cut(self) -> None:
+        """Give the loop what waits, though it is no whole block."""
+        block = self._blocks.cut(self._encoding)
+        if block is not None:
+            self.events.append(block)
 
     def _tell_digits(self, now: float) -> None:
         self._digits.handle_timer(now)
         for press in self._digits.take():
             self._press(press.digit, press.duration_ms, "rfc4733", now)
 
-    def _listen(self, audio: bytes, encoding: str, now: float) -> None:
+    def _listen(self, tones: ToneDetector, audio: bytes, now: float) -> None:
         """Listen for keys in the audio, of a peer that has not promised to send them as events."""
-        key = self._tones.hear(audio, encoding) if self._tones is not None else None
+        key = tones.hear(audio, self._encoding)
         if key is not None:
             self._press(key.digit, key.duration_ms, "inband", now)
 
@@ -170,9 +188,8 @@ class Uplink:
         if self._presses.is_new(digit, method, now):
             self.events.append(DigitHeard(leg=self._leg, digit=digit, duration_ms=duration_ms, method=method))
 
-    def _watch(self, now: float, settings: StreamSettings) -> None:
-        """Tell once when nothing has come for too long, though it should."""
-        waits = settings.receives and self._timeout > 0 and not self._timed_out
-        if waits and now - self._heard_at >= self._timeout:
+    def _tell_silence(self, settings: StreamSettings) -> None:
+        """Tell once that nothing has come for too long, though it should."""
+        if settings.receives and not self._timed_out:
             self._timed_out = True
             self.events.append(RtpTimeout(leg=self._leg))

@@ -56,6 +56,8 @@ class DigitReceiver:
     def __init__(self) -> None:
         self.malformed = 0
         self.others = 0
+        self.is_busy = False
+        """Whether a key is down or a press waits to be taken; `handle_timer` and `take` do nothing unless."""
         self._presses: list[KeyPress] = []
         self._present: _Press | None = None
         self._earlier_segments = 0
@@ -96,6 +98,7 @@ class DigitReceiver:
     def take(self) -> list[KeyPress]:
         """Take out the presses that are over since the last time."""
         presses, self._presses = self._presses, []
+        self.is_busy = self._present is not None
         return presses
 
     def _begin(self, press: _Press) -> None:
@@ -106,6 +109,7 @@ class DigitReceiver:
         else:
             self._finish()
         self._present, self._duration = press, 0
+        self.is_busy = True
 
     def _finish(self) -> None:
         if self._present is None:

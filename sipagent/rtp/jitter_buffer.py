@@ -1,6 +1,6 @@
 """The jitter buffer: packets go in as the network brings them, 20 ms come out at every tick.
 
-    add(packet) ──► segments on one timeline of samples ──► pop(now) ──► Frame | Lost | None
+    add(packet) ──► segments on one timeline of samples ──► pop(now) ──► bytes | Lost | None
 
 It plays behind the newest sample by a delay that follows the jitter (`DelayEstimate`):
 
@@ -14,7 +14,7 @@ from bisect import insort
 from collections import deque
 from dataclasses import dataclass
 from math import ceil
-from typing import NamedTuple
+from operator import attrgetter
 
 from sipagent.rtp.delay import MAXIMUM, DelayEstimate
 from sipagent.rtp.steering import Course, Sound, Steering
@@ -36,12 +36,6 @@ _JUMP_IN_TIME = CLOCK_RATE
 _JUMP_IN_SEQUENCE = 3000
 _TOLERANCE = 0.001
 """Seconds by which a tick may come early."""
-
-
-class Frame(NamedTuple):
-    """20 ms to play."""
-
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,9 @@ class JitterBufferStatistics:
     stretched: float
 
 
-class _Segment(NamedTuple):
-    """One packet on the timeline; sorts by its first sample."""
+@dataclass(slots=True, eq=False)
+class _Segment:
+    """One packet on the timeline. Not frozen, for one is made of every packet: frozen it takes five times as long."""
 
     start: int
     end: int
@@ -85,8 +80,33 @@ class _Segment(NamedTuple):
 class JitterBuffer:
     """One stream of G.711 (a byte a sample) of any packet duration.
 
-    Without `sound` the delay changes only where something is missing.
+    Without `sound` the delay changes only where something is missing. What is ordinary goes first everywhere: a packet
+    that follows the one before, and a frame that is one packet.
     """
+
+    __slots__ = (
+        "_concealed",
+        "_cut",
+        "_delay",
+        "_delay_now",
+        "_dropped",
+        "_duplicates",
+        "_last_frame",
+        "_late",
+        "_newest",
+        "_newest_timestamp",
+        "_next_sequence",
+        "_played",
+        "_playing",
+        "_position",
+        "_resting",
+        "_segments",
+        "_sound",
+        "_steering",
+        "_stretched",
+        "_waited",
+        "_waits_owed",
+    )
 
     def __init__(self, sound: Sound | None = None) -> None:
         self._sound = sound
@@ -111,32 +131,40 @@ class JitterBuffer:
         if not 0 < len(payload) <= _CAPACITY:
             self._dropped += 1
             return
+        newest = self._newest
         start = self._place(extended_sequence, timestamp)
         if start is None:
             self._late += 1
             return
         segment = _Segment(start, start + len(payload), extended_sequence, payload, marker)
-        if self._is_known(segment):
+        is_newest = newest is None or extended_sequence > newest.sequence
+        if not is_newest and self._is_known(segment):
             self._duplicates += 1
+            return
+        self._delay.add(start / CLOCK_RATE, arrival)
+        if self._playing and segment.end <= self._position:
+            self._miss(segment, arrival)
+            return
+        if is_newest:
+            self._segments.append(segment)
+            self._newest, self._newest_timestamp = segment, timestamp
         else:
-            self._delay.add(start / CLOCK_RATE, arrival)
-            if self._playing and segment.end <= self._position:
-                self._miss(segment, arrival)
-            else:
-                self._insert(segment, timestamp)
+            insort(self._segments, segment, key=attrgetter("start"))
+        self._limit()
 
     def rest(self, extended_sequence: int) -> None:
         """Take note that this packet says that nothing follows for a while: comfort noise (RFC 3389)."""
         self._resting = max(self._resting, extended_sequence)
 
-    def pop(self, now: float) -> Frame | Lost | None:
+    def pop(self, now: float) -> bytes | Lost | None:
         """Play the next 20 ms; None in silence that was never sent, and before the stream begins."""
         if not self._playing and not self._begin(now):
             return None
         if self._waits_owed:
             self._waits_owed -= 1
             return self._conceal()
-        self._repay_waits()
+        if self._waited:
+            self._repay_waits()
         if self._segments and self._segments[0].start >= self._position + FRAME:
             return self._play_hole()
         self._delay_now = self._delay.of(self._position / CLOCK_RATE, now)
@@ -145,7 +173,7 @@ class JitterBuffer:
             return self._wait()
         self._waited = 0
         self._last_frame = payload
-        return Frame(payload)
+        return payload
 
     def statistics(self) -> JitterBufferStatistics:
         """Tell what became of the packets so far."""
@@ -168,38 +196,37 @@ class JitterBuffer:
 
         A jump (a restarted source, new timestamps, a pause of over a second) continues where the stream ended.
         """
-        if self._newest is None:
+        newest = self._newest
+        if newest is None:
             return 0
-        ahead = sequence - self._newest.sequence
-        elapsed = (timestamp - self._newest_timestamp + 0x80000000) % 0x100000000 - 0x80000000
+        ahead = sequence - newest.sequence
+        elapsed = timestamp - self._newest_timestamp
+        if ahead == 1 and elapsed == newest.end - newest.start:
+            return newest.end
+        elapsed = (elapsed + 0x80000000) % 0x100000000 - 0x80000000
         if ahead <= 0:
             is_near = ahead > -_JUMP_IN_SEQUENCE and -_JUMP_IN_TIME < elapsed <= 0
-            return self._newest.start + elapsed if is_near else None
+            return newest.start + elapsed if is_near else None
         if ahead < _JUMP_IN_SEQUENCE and 0 < elapsed <= _JUMP_IN_TIME:
-            return self._newest.start + elapsed
+            return newest.start + elapsed
         self._delay.forget()
         if not self._segments:
             self._pause()
-        return self._newest.end
+        return newest.end
 
     def _is_known(self, segment: _Segment) -> bool:
-        if self._newest is None or segment.sequence > self._newest.sequence:
-            return False
+        """Whether a packet that is not the newest has come before."""
         return segment.sequence in self._played or any(segment.start == other.start for other in self._segments)
 
-    def _insert(self, segment: _Segment, timestamp: int) -> None:
-        if self._newest is None or segment.sequence > self._newest.sequence:
-            self._segments.append(segment)
-            self._newest, self._newest_timestamp = segment, timestamp
-        else:
-            insort(self._segments, segment)
-        limit = _DEEPEST if self._playing else _CAPACITY
-        if self._depth > limit:
-            self._give_up_until(self._newest.end - limit)
-
-    def _give_up_until(self, position: int) -> None:
-        held = len(self._segments)
-        self._move_to(position)
+    def _limit(self) -> None:
+        """Give up the oldest of what waits, where it is too much."""
+        most = _DEEPEST if self._playing else _CAPACITY
+        if self._depth <= most or self._newest is None:
+            return
+        held, oldest = len(self._segments), self._newest.end - most
+        self._move_to(oldest)
+        while not self._playing and self._segments and self._segments[0].start < oldest:
+            self._move_to(self._segments[0].end)
         self._dropped += held - len(self._segments)
         if self._segments:
             self._next_sequence = self._segments[0].sequence
@@ -277,19 +304,26 @@ class JitterBuffer:
         What is missing for good of a frame (a lost packet of 30 ms ends inside one) repeats what is there.
         """
         end = self._position + FRAME
-        if self._newest is None or self._newest.end < end:
+        segments = self._segments
+        if not segments or self._newest is None or self._newest.end < end:
             return None
+        first = segments[0]
+        is_packet = first.start == self._position and first.end == end
+        payload = first.payload if is_packet else self._gather(end)
+        if not payload:
+            return None
+        self._move_to(end)
+        return payload if len(payload) == FRAME else (payload * FRAME)[:FRAME]
+
+    def _gather(self, end: int) -> bytes:
+        """Put together what there is between the position and `end`."""
         cursor, pieces = self._position, []
         for segment in self._segments:
             if segment.start >= end:
                 break
             pieces.append(segment.payload[max(0, cursor - segment.start) : end - segment.start])
             cursor = max(cursor, segment.end)
-        payload = b"".join(pieces)
-        if not payload:
-            return None
-        self._move_to(end)
-        return payload if len(payload) == FRAME else (payload * FRAME)[:FRAME]
+        return b"".join(pieces)
 
     # ---- keeping to the target
 

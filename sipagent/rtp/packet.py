@@ -19,7 +19,7 @@ class RtpPacket(NamedTuple):
     """A received packet without its CSRC list, header extension and padding.
 
     A tuple and no dataclass: one is made for every packet of every call, and a frozen dataclass takes three times as
-    long to make. `sequence` has 16 bits out of `parse`, and is the extended number out of `RtpSession.receive`.
+    long to make. `sequence` has 16 bits; `RtpSession.receive` extends it.
     """
 
     payload_type: int
@@ -43,9 +43,8 @@ def parse(datagram: bytes) -> RtpPacket | None:
         if limits is None:
             return None
         start, end = limits
-    return RtpPacket(
-        marker_and_type & 0x7F, marker_and_type >= _MARKER_BIT, sequence, timestamp, ssrc, datagram[start:end]
-    )
+    fields = marker_and_type & 0x7F, marker_and_type >= _MARKER_BIT, sequence, timestamp, ssrc, datagram[start:end]
+    return tuple.__new__(RtpPacket, fields)  # what RtpPacket(*fields) does, in half the time
 
 
 def build(payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, marker: bool = False) -> bytes:
@@ -56,7 +55,7 @@ def build(payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: 
 
 def is_rtcp(datagram: bytes) -> bool:
     """Tell RTCP from RTP on one port: RTCP packet types are 192 to 223 (RFC 5761 section 4)."""
-    return len(datagram) >= 2 and datagram[0] >> 6 == VERSION and 192 <= datagram[1] <= 223
+    return len(datagram) >= 2 and 192 <= datagram[1] <= 223 and datagram[0] >> 6 == VERSION
 
 
 def _payload_limits(datagram: bytes, flags: int) -> tuple[int, int] | None:

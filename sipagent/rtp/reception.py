@@ -18,6 +18,22 @@ class Reception:
     source by the next puts it at least a whole cycle further, so that nobody downstream takes the change for a gap.
     """
 
+    __slots__ = (
+        "_base",
+        "_clock_rate",
+        "_highest",
+        "_jitter",
+        "_origin",
+        "_reported_expected",
+        "_reported_received",
+        "_seen",
+        "_timestamp",
+        "_transit",
+        "duplicates",
+        "received",
+        "ssrc",
+    )
+
     def __init__(self, ssrc: int, first_sequence: int, clock_rate: int, origin: int = 0) -> None:
         self.ssrc = ssrc
         self.received = 0
@@ -28,7 +44,8 @@ class Reception:
         self._highest = first_sequence - 1
         self._seen = 0
         self._jitter = 0.0
-        self._last: tuple[int, float] | None = None
+        self._timestamp = -1
+        self._transit = 0.0
         self._reported_expected = 0
         self._reported_received = 0
 
@@ -59,14 +76,16 @@ class Reception:
         if ahead and ahead < MAX_DROPOUT:
             self._highest += ahead
             self._seen = (self._seen << ahead | 1) & _SEEN_WINDOW
+            behind = 0
+        else:
+            behind = -ahead % _CYCLE
+            if self._seen >> behind & 1:
+                self.duplicates += 1
+                return None
+            self._seen |= 1 << behind
+        if timestamp != self._timestamp:
             self._measure_jitter(timestamp, arrival)
-            return self.highest_sequence
-        behind = -ahead % _CYCLE
-        if self._seen >> behind & 1:
-            self.duplicates += 1
-            return None
-        self._seen |= 1 << behind
-        return self.highest_sequence - behind
+        return self._origin + self._highest - behind
 
     def take_block(self, last_report: int, delay: int) -> ReportBlock:
         """Report, and begin the next interval of `fraction_lost` (appendix A.3)."""
@@ -93,15 +112,13 @@ class Reception:
         return self._highest - self._base + 1
 
     def _measure_jitter(self, timestamp: int, arrival: float) -> None:
-        """Smooth the change of transit time (appendix A.8).
+        """Smooth the change of transit time from one packet to the next that came (appendix A.8).
 
         Packets of one timestamp are one telephone event (RFC 4733 section 2.5.1.2): sent over a while, of one moment,
-        they say nothing of the network.
+        they say nothing of the network, and are not brought here.
         """
-        if self._last is not None and timestamp != self._last[0]:
-            last_timestamp, last_arrival = self._last
-            sent_apart = (timestamp - last_timestamp + 0x80000000) % 0x100000000 - 0x80000000
-            change = abs((arrival - last_arrival) * self._clock_rate - sent_apart)
-            self._jitter += (change - self._jitter) / 16
-        if self._last is None or timestamp != self._last[0]:
-            self._last = (timestamp, arrival)
+        transit = arrival * self._clock_rate - timestamp
+        if self._timestamp >= 0:
+            change = (transit - self._transit + 0x80000000) % 0x100000000 - 0x80000000
+            self._jitter += (abs(change) - self._jitter) / 16
+        self._timestamp, self._transit = timestamp, transit

@@ -1,7 +1,6 @@
 """An RTP session with one peer: numbering what leaves, judging what arrives, reporting on both (RFC 3550)."""
 
 from collections import deque
-from collections.abc import Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,6 +59,30 @@ class RtpSession:
     0.5 to 1.5 intervals apart, so that calls opened together do not report together (section 6.3.1).
     """
 
+    __slots__ = (
+        "_acknowledged",
+        "_candidate",
+        "_clock_rate",
+        "_cname",
+        "_earlier",
+        "_event_timestamp",
+        "_first_sequence",
+        "_interval",
+        "_malformed",
+        "_next_report",
+        "_octets_sent",
+        "_remote",
+        "_report_received",
+        "_reported_sequence",
+        "_reports_sent",
+        "_round_trip",
+        "_sequence",
+        "_source",
+        "_timestamp",
+        "_unexpected",
+        "ssrc",
+    )
+
     def __init__(
         self,
         *,
@@ -109,7 +132,7 @@ class RtpSession:
     def send(self, payload: bytes, payload_type: int, samples: int, marker: bool = False) -> bytes:
         """Number one packet of media that lasts `samples`; returns the datagram."""
         datagram = self._numbered(payload, payload_type, self._timestamp, marker)
-        self.advance(samples)
+        self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
         return datagram
 
     def send_event(self, payload: bytes, payload_type: int, samples: int, marker: bool = False) -> bytes:
@@ -136,41 +159,37 @@ class RtpSession:
 
     # ---- what arrives
 
-    def receive(self, datagram: bytes, arrival: float, payload_types: Container[int]) -> RtpPacket | None:
-        """Take a datagram that arrived at `arrival`; None for what is not ours to play: it is counted and dropped.
+    def receive(self, packet: RtpPacket, arrival: float) -> int | None:
+        """Take a packet that arrived at `arrival`; returns its extended sequence number, None if it must not be played.
 
-        The packet's sequence number is the extended one. After a restart or a change of SSRC it continues at least a
-        cycle (65,536) further on.
+        After a restart or a change of SSRC the numbers continue at least a cycle (65,536) further on.
         """
-        packet = rtp.parse(datagram)
-        if packet is None:
-            self._malformed += 1
-            return None
-        if packet.payload_type not in payload_types:
-            self._unexpected += 1
-            return None
-        source = self._source_of(packet)
+        source = self._source
+        if source is not None and source.ssrc == packet.ssrc and source.continues(packet.sequence):
+            self._candidate = None
+        else:
+            source = self._admit(packet)
         if source is None:
             self._unexpected += 1
             return None
-        extended = source.receive(packet.sequence, packet.timestamp, arrival)
-        if extended is None:
-            return None
-        return RtpPacket(packet.payload_type, packet.marker, extended, packet.timestamp, packet.ssrc, packet.payload)
+        return source.receive(packet.sequence, packet.timestamp, arrival)
 
-    def _source_of(self, packet: RtpPacket) -> Reception | None:
-        """Find whose packet it is; None while a newcomer is on probation.
+    def refuse(self, packet: RtpPacket | None) -> None:
+        """Count what came and is not to be played: of a payload type nobody negotiated, or (None) no RTP at all."""
+        if packet is None:
+            self._malformed += 1
+        else:
+            self._unexpected += 1
+
+    def _admit(self, packet: RtpPacket) -> Reception | None:
+        """Begin a new source; None while it is on probation.
 
         The first packet of a call is believed. A later newcomer (another SSRC, or a jump of the sequence number) needs
         two packets in a row, nothing of the present source between them (appendix A.1, MIN_SEQUENTIAL): a stray stream
         beside the call never gets in.
         """
-        source = self._source
-        if source is not None and source.ssrc == packet.ssrc and source.continues(packet.sequence):
-            self._candidate = None
-            return source
         expected, self._candidate = self._candidate, (packet.ssrc, (packet.sequence + 1) % _CYCLE)
-        if source is not None and expected != (packet.ssrc, packet.sequence):
+        if self._source is not None and expected != (packet.ssrc, packet.sequence):
             return None
         self._candidate = None
         return self._begin_source(packet)

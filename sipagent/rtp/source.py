@@ -1,9 +1,5 @@
 """Where the peer's media comes from: symmetric RTP (RFC 4961), latched and then locked."""
 
-from collections.abc import Container
-
-from sipagent.rtp.packet import HEADER_LENGTH, VERSION
-
 Endpoint = tuple[str, int]
 """IP address literal and port, as sockets give them."""
 LOCK_AFTER = 10
@@ -20,18 +16,17 @@ class SourceLatch:
     it is locked, packets from elsewhere (stray streams, injection) are counted and dropped.
     """
 
+    __slots__ = ("_expected", "_former", "_heard_at", "_packets", "_source", "destination", "foreign")
+
     def __init__(self, expected: Endpoint | None = None) -> None:
         self.foreign = 0
+        self.destination = expected
+        """Where to send: the latched source, or the address of the SDP while nothing has come."""
         self._expected = expected
         self._source: Endpoint | None = None
         self._former: Endpoint | None = None
         self._packets = 0
         self._heard_at = 0.0
-
-    @property
-    def destination(self) -> Endpoint | None:
-        """Where to send: the latched source, or the address of the SDP while nothing has come."""
-        return self._source or self._expected
 
     @property
     def latched(self) -> Endpoint | None:
@@ -46,22 +41,21 @@ class SourceLatch:
         """
         if expected == self._expected or (expected is not None and _is_nowhere(expected)):
             return
-        self._expected = expected
+        self._expected = self.destination = expected
         self._former, self._source = self._source, None
         self._packets = 0
 
-    def accept(self, source: Endpoint, datagram: bytes, payload_types: Container[int], now: float) -> bool:
-        """Tell whether a datagram counts; one that is no RTP of a negotiated type never moves the latch."""
-        if not _is_media(datagram, payload_types):
-            return source == self._source
-        if self._is_still_under_way(source):
-            self._packets += 1
-            return True
+    def accept(self, source: Endpoint, now: float) -> bool:
+        """Tell whether a packet of a negotiated payload type counts. What is none must not be brought here."""
         if source != self._source:
+            if self._is_still_under_way(source):
+                self._packets += 1
+                return True
             if not self._may_move_to(source, now):
                 self.foreign += 1
                 return False
             self._source, self._packets = source, 0
+            self.destination = source
         self._packets += 1
         self._heard_at = now
         return True
@@ -74,10 +68,6 @@ class SourceLatch:
         if self._source is None or now - self._heard_at > SILENCE:
             return True
         return self._packets < LOCK_AFTER and source == self._expected
-
-
-def _is_media(datagram: bytes, payload_types: Container[int]) -> bool:
-    return len(datagram) >= HEADER_LENGTH and datagram[0] >> 6 == VERSION and datagram[1] & 0x7F in payload_types
 
 
 def _is_nowhere(endpoint: Endpoint) -> bool:

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 from sipagent.audio import g711
 from sipagent.audio.playout import Mark, Playout
 
-FILLER = bytes(160)
-
 
 def speech(samples: int, first: int = 0) -> bytes:
     return bytes(1 + (first + n) % 255 for n in range(samples))
@@ -16,25 +14,25 @@ def speech(samples: int, first: int = 0) -> bytes:
 def test_speech_comes_out_in_frames_of_twenty_milliseconds() -> None:
     playout = Playout()
     assert playout.put(speech(320)) == 0
-    assert playout.pop(FILLER) == speech(160)
+    assert playout.pop() == speech(160)
     assert playout.sent_until == 160
-    assert playout.pop(FILLER) == speech(160, 160)
-    assert playout.pop(FILLER) is None
+    assert playout.pop() == speech(160, 160)
+    assert playout.pop() == b""
     assert playout.sent_until == playout.given == 320
 
 
 def test_pieces_of_any_size_are_joined_without_a_seam() -> None:
     playout = Playout()
     assert [playout.put(speech(100, start)) for start in (0, 100, 200, 300)] == [0, 100, 200, 300]
-    assert playout.pop(FILLER) == speech(160)
-    assert playout.pop(FILLER) == speech(160, 160)
+    assert playout.pop() == speech(160)
+    assert playout.pop() == speech(160, 160)
 
 
-def test_only_the_last_frame_is_filled_and_the_filler_does_not_count() -> None:
+def test_only_the_last_frame_is_shorter() -> None:
     playout = Playout()
     playout.put(speech(200))
-    playout.pop(FILLER)
-    assert playout.pop(b"\xaa" * 160) == speech(40, 160) + b"\xaa" * 120
+    playout.pop()
+    assert playout.pop() == speech(40, 160)
     assert playout.sent_until == 200
     assert playout.put(speech(160)) == 200
 
@@ -44,7 +42,7 @@ def test_a_mark_passes_with_the_frame_of_its_sample() -> None:
     playout.put(speech(480), [(0, "start"), (159, "first"), (160, "second"), (480, "end")])
     passed = []
     for _ in range(3):
-        playout.pop(FILLER)
+        playout.pop()
         passed.append([mark.name for mark in playout.passed()])
     assert passed == [["start", "first"], ["second"], ["end"]]
 
@@ -53,9 +51,9 @@ def test_an_end_mark_passes_though_more_speech_follows() -> None:
     playout = Playout()
     playout.put(speech(160), [(160, "end of one")])
     playout.put(speech(160), [(0, "start of two")])
-    playout.pop(FILLER)
+    playout.pop()
     assert playout.passed() == [Mark(0, "end of one", 160)]
-    playout.pop(FILLER)
+    playout.pop()
     assert playout.passed() == [Mark(1, "start of two", 160)]
 
 
@@ -63,16 +61,16 @@ def test_marks_without_audio_pass_when_everything_before_has_left() -> None:
     playout = Playout()
     playout.put(speech(160))
     playout.put(b"", [(0, "done")])
-    assert playout.passed() == []
-    playout.pop(FILLER)
+    assert not playout.passed()
+    playout.pop()
     assert playout.passed() == [Mark(1, "done", 160)]
 
 
 def test_marks_out_of_order_or_out_of_range_are_put_right() -> None:
     playout = Playout()
     playout.put(speech(320), [(999, "late"), (-5, "early"), (200, "middle")])
-    playout.pop(FILLER)
-    playout.pop(FILLER)
+    playout.pop()
+    playout.pop()
     assert [(mark.name, mark.position) for mark in playout.passed()] == [("early", 0), ("middle", 200), ("late", 320)]
 
 
@@ -80,21 +78,21 @@ def test_a_clear_drops_what_waits_and_positions_go_on() -> None:
     playout = Playout()
     playout.put(speech(8000), [(8000, "end")])
     for _ in range(3):
-        playout.pop(FILLER)
+        playout.pop()
     assert playout.clear() == 480
-    assert playout.pop(FILLER) is None
+    assert playout.pop() == b""
     assert playout.put(speech(160), [(0, "next")]) == 8000
     assert playout.sent_until == 8000
-    playout.pop(FILLER)
+    playout.pop()
     assert [mark.name for mark in playout.passed()] == ["next"]
 
 
 def test_what_waits_follows_the_codec() -> None:
     playout = Playout()
     playout.put(speech(320))
-    playout.pop(FILLER)
+    playout.pop()
     playout.transcode("pcmu", "pcma")
-    assert playout.pop(FILLER) == g711.transcode(speech(160, 160), "pcmu", "pcma")
+    assert playout.pop() == g711.transcode(speech(160, 160), "pcmu", "pcma")
 
 
 @given(st.lists(st.one_of(st.integers(0, 700), st.just("pop"), st.just("clear")), max_size=60))
@@ -106,7 +104,7 @@ def test_every_sample_is_waiting_sent_or_dropped_exactly_once(steps: list[int | 
             assert playout.put(bytes(step)) == end
         elif step == "pop":
             before = playout.sent_until
-            playout.pop(FILLER)
+            playout.pop()
             sent += playout.sent_until - before
         else:
             until = playout.clear()

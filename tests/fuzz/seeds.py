@@ -13,6 +13,7 @@ from sipagent.rtp.session import RtpSession
 from sipagent.sdp.direction import Direction
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from tests.fuzz.signalling import BETWEEN
+from tests.rtp.hearing import hear
 from tests.sip.bench import ANSWER, SDP, request
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -194,7 +195,7 @@ def _media() -> Iterator[tuple[str, bytes]]:
     digit = DigitSender("5", duration_ms=60)
     yield "digit", _counted(*iter(lambda: digit.send(peer) or b"", b""))
     us = RtpSession(ssrc=1, sequence=1, timestamp=1, cname="us", now=0.0)
-    peer.receive(us.send(_FRAME, 0, 160), 0.5, {0})
+    hear(peer, us.send(_FRAME, 0, 160), 0.5, {0})
     yield "reports", _counted(peer.report(1.0, 1.0), peer.bye(2.0, 2.0))
     extended = b"\xb1\x00" + speech[0][2:12] + bytes(4) + b"\xbe\xde\x00\x01" + bytes(4) + _FRAME[:20] + b"\x04"
     yield "csrc-extension-padding", _counted(extended)

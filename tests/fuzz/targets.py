@@ -17,6 +17,7 @@ from sipagent.sdp.offer_answer import LocalMedia, make_answer, make_offer, read_
 from sipagent.sip.framing import PING, Framing
 from sipagent.sip.message import parse
 from tests.fuzz.signalling import signalling
+from tests.rtp.hearing import hear
 
 _LOCAL = LocalMedia(host="192.0.2.10", port=40000, session_id=1, version=1)
 _TICK = 0.02
@@ -69,7 +70,7 @@ def media(data: bytes) -> None:
         now += _TICK
         if is_rtcp(datagram):
             session.receive_rtcp(datagram, now)
-        elif (packet := session.receive(datagram, now, {0, 8, 101})) is not None:
+        elif (packet := hear(session, datagram, now, {0, 8, 101})) is not None:
             if packet.payload_type == 101:
                 digits.receive(packet, now)
             else:

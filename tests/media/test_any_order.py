@@ -95,10 +95,37 @@ SOURCES = st.sampled_from([desk.PEER, desk.PEER_RTCP, ("203.0.113.66", 6666)])
 @settings(max_examples=100, deadline=None)
 def test_whatever_comes_the_clock_of_the_provider_runs(arrivals: list[tuple[bytes, HostPort, str, int]]) -> None:
     table = Desk()
-    table.open(uplink_ms=20)
+    table.open(uplink_ms=20, quiet_uplink_ms=20)
     for data, source, kind, ticks in arrivals:
         table.arrive(data, source=source, kind=kind)
         table.step(ticks)
     table.step(10)
     assert table.media.failures == 0
     assert len(table.uplink()) == table.tick * 160
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 1, 1, 1, 2, 3, 0, -1, 70]), st.sampled_from([0, 0, 1, 2]), st.booleans()),
+        max_size=120,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_a_packet_that_takes_the_long_way_is_heard_no_different(steps: list[tuple[int, int, bool]]) -> None:
+    """The same arrivals, lost, doubled and late, once as plain packets and once each with a contributing source."""
+    heard = []
+    for contributors in (b"", b"mix1"):
+        table = Desk()
+        leg = table.open()
+        number = 0
+        for ahead, ticks, marker in steps:
+            number += ahead
+            datagram = packet.build(0, number % 65536, number * 160 % 2**32, 7, desk.frame(number), marker)
+            header = bytes([0x80 + len(contributors) // 4]) + datagram[1:12] + contributors
+            table.arrive(header + datagram[12:])
+            table.step(ticks)
+        table.step(30)
+        leg.close()
+        table.step()
+        heard.append((table.events, table.departures))
+    assert heard[0] == heard[1]

@@ -191,6 +191,30 @@ def test_packets_go_back_to_where_the_callers_come_from() -> None:
     assert desk.step()[0].destination == nat
 
 
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80", b"\x00\x01\x00\x00!\x12\xa4B" * 2, Peer().say(b"sound", payload_type=116)]
+)
+def test_what_is_no_media_never_moves_ours(data: bytes) -> None:
+    desk = Desk()
+    desk.open()
+    desk.arrive(data, source=("203.0.113.5", 31000))
+    desk.step()
+    assert desk.happened(Latched) == []
+    assert desk.step()[0].destination == PEER
+
+
+def test_what_is_no_media_keeps_no_source_alive() -> None:
+    desk, peer, other = Desk(), Peer(), Peer(ssrc=7)
+    desk.open()
+    talk(desk, peer, range(20))
+    for _ in range(160):
+        desk.arrive(b"\x80 keep alive")
+        desk.step()
+    desk.arrive(other.say(frame(0)), source=("203.0.113.5", 31000))
+    desk.step()
+    assert desk.step()[0].destination == ("203.0.113.5", 31000)
+
+
 def test_a_stranger_is_neither_heard_nor_answered() -> None:
     desk, peer, stranger = Desk(), Peer(), Peer(ssrc=0xBAD)
     leg = desk.open()

@@ -12,10 +12,11 @@ import pytest
 
 from sipagent.capture import pcap
 from sipagent.rtp.digits import KEYS, DigitReceiver
-from sipagent.rtp.jitter_buffer import Frame, JitterBuffer, Lost
+from sipagent.rtp.jitter_buffer import JitterBuffer, Lost
 from sipagent.rtp.packet import RtpPacket, is_rtcp, parse
 from sipagent.rtp.rtcp import Goodbye, ReceiverReport, SenderReport, SourceDescription, parse_compound
 from sipagent.rtp.session import RtpSession
+from tests.rtp.hearing import hear
 
 pytestmark = pytest.mark.corpora
 
@@ -89,7 +90,7 @@ def test_reports_are_taken_as_a_whole_or_not_at_all(corpora: Path, name: str) ->
 @pytest.mark.parametrize("name", MEDIA)
 def test_media_packets_are_cut_to_their_payload(corpora: Path, name: str) -> None:
     datagram, us = datagram_in(corpora / "rtp-rtcp" / name), session()
-    packet = us.receive(datagram, 0.0, range(128))
+    packet = hear(us, datagram, 0.0, range(128))
     assert (None if packet is None else (packet.payload_type, len(packet.payload))) == MEDIA[name]
     assert us.statistics().malformed == (packet is None)
 
@@ -106,7 +107,7 @@ def test_a_recording_in_dump_format_is_one_stream_without_a_gap_and_a_report(cor
     us = session()
     datagrams = list(dumped(corpora / "rtp-rtcp" / "bark.rtp"))
     reports = [us.receive_rtcp(data, at) for at, data in datagrams if is_rtcp(data)]
-    packets = [us.receive(data, at, {0}) for at, data in datagrams if not is_rtcp(data)]
+    packets = [hear(us, data, at, {0}) for at, data in datagrams if not is_rtcp(data)]
     assert (len(reports), len(packets)) == (1, 15)
     assert None not in packets + reports
     assert (us.statistics().lost, us.statistics().sources) == (0, 1)
@@ -148,7 +149,7 @@ def streams_of(path: Path) -> dict[StreamKey, list[tuple[float, bytes]]]:
 
 def received(us: RtpSession, stream: list[tuple[float, bytes]]) -> Iterator[tuple[float, RtpPacket]]:
     for at, data in stream:
-        packet = us.receive(data, at, range(128))
+        packet = hear(us, data, at, range(128))
         if packet is not None:
             yield at, packet
 
@@ -204,11 +205,11 @@ def test_captures_of_one_stream_play_without_a_gap(corpora: Path) -> None:
             now = begin + tick * 0.02
             while datagrams[0][0] <= now:
                 arrival, data = datagrams.pop(0)
-                packet = us.receive(data, arrival, {0, 8})
+                packet = hear(us, data, arrival, {0, 8})
                 if packet is not None:
                     buffer.add(packet.sequence, packet.timestamp, packet.payload, arrival, packet.marker)
             played.append(buffer.pop(now))
-        first = next(index for index, frame in enumerate(played) if isinstance(frame, Frame))
+        first = next(index for index, frame in enumerate(played) if isinstance(frame, bytes))
         concealed = sum(isinstance(frame, Lost) for frame in played[first:])
         assert first <= 2, path
         assert concealed <= len(played) // 500, path
@@ -219,7 +220,7 @@ def test_a_foreign_stream_has_no_effect_on_the_call(corpora: Path) -> None:
     call = [d.data for d in pcap.read(folder / "asterisk-pjsip-non_negotiated_frame_SSRC_change-g711a.pcap")]
     foreign = [d.data for d in pcap.read(folder / "asterisk-pjsip-non_negotiated_frame_SSRC_change-ssrc2.pcap")]
     us = session()
-    taken = [us.receive(data, 0.0, {8, 101}) for data in [*call[:100], *foreign, *call[100:]]]
+    taken = [hear(us, data, 0.0, {8, 101}) for data in [*call[:100], *foreign, *call[100:]]]
     assert sum(packet is not None for packet in taken) == len(call)
     assert (us.statistics().unexpected, us.statistics().sources) == (len(foreign), 1)
 

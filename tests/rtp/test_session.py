@@ -6,6 +6,7 @@ from sipagent.rtp import rtcp
 from sipagent.rtp.packet import RtpPacket, build, parse
 from sipagent.rtp.rtcp import Goodbye, ReceiverReport, ReportBlock, SenderReport, SourceDescription
 from sipagent.rtp.session import RtpSession
+from tests.rtp.hearing import hear
 
 SOUND = b"\xff" * 160
 WALL = 1_700_000_000.0
@@ -30,7 +31,7 @@ def sent(datagram: bytes) -> tuple[int, int, bool]:
 
 def received(us: RtpSession, *datagrams: bytes) -> list[int | None]:
     """The extended sequence numbers of what we take, None for what we drop."""
-    packets = [us.receive(datagram, index * 0.02, {0, 8}) for index, datagram in enumerate(datagrams)]
+    packets = [hear(us, datagram, index * 0.02, {0, 8}) for index, datagram in enumerate(datagrams)]
     return [packet.sequence if packet else None for packet in packets]
 
 
@@ -79,8 +80,8 @@ def test_an_event_keeps_the_timestamp_of_its_beginning_while_time_goes_on() -> N
 
 def test_a_packet_comes_out_with_its_extended_sequence_number() -> None:
     us = session()
-    us.receive(from_peer(65535), 0.0, {0})
-    assert us.receive(from_peer(65536), 0.02, {0}) == RtpPacket(0, False, 65536, 65536 * 160, PEER, SOUND)
+    hear(us, from_peer(65535), 0.0, {0})
+    assert hear(us, from_peer(65536), 0.02, {0}) == RtpPacket(0, False, 65536, 65536 * 160, PEER, SOUND)
 
 
 @pytest.mark.parametrize("datagram", [b"", b"\x00", b"hello, is this a phone?", bytes(12), from_peer(1)[:11]])
@@ -322,8 +323,8 @@ def test_two_sessions_measure_each_other() -> None:
     us = RtpSession(ssrc=1, sequence=65500, timestamp=0, cname="us", now=0.0)
     them = RtpSession(ssrc=2, sequence=40, timestamp=0, cname="them", now=0.0)
     for tick in range(100):
-        them.receive(us.send(SOUND, 0, 160), tick * 0.02 + 0.03, {0})
-        us.receive(them.send(SOUND, 0, 160), tick * 0.02 + 0.03, {0})
+        hear(them, us.send(SOUND, 0, 160), tick * 0.02 + 0.03, {0})
+        hear(us, them.send(SOUND, 0, 160), tick * 0.02 + 0.03, {0})
     them.receive_rtcp(us.report(2.0, WALL), now=2.03)
     us.receive_rtcp(them.report(3.0, WALL + 1), now=3.03)
     statistics = us.statistics()

@@ -54,11 +54,16 @@ class PlayedPlane:
             timestamp=timestamp,
             cname=cname,
             trace=trace,
-            **(self._first["opened"] if self._first else {}),
+            **self._opened(),
         )
         self._leg = Leg(opening.leg, self._submit, host=host, port=self._place["port"], on_event=on_event)
         self._submitted.append(opening)
         return self._leg
+
+    def _opened(self) -> dict[str, Any]:
+        """What the driver put into the leg. A journal from before blocks grew in silence is replayed as it was."""
+        opened = self._first["opened"] if self._first else {}
+        return {"quiet_uplink_ms": opened["uplink_ms"], **opened} if opened else {}
 
     def _submit(self, command: Command) -> None:
         if not isinstance(command, Record):  # the engine does not count it: the call may not have been recorded then
