@@ -1,13 +1,16 @@
 """`sipagent replay`: run a captured call again, and compare what leaves with its golden file."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 import numpy as np
 
-from sipagent.audio import g711, wav
+from sipagent.audio import wav
+from sipagent.audio.encoding import PCM, UNITS, Transcoder, decode, rate
+from sipagent.audio.g711 import Samples
 from sipagent.capture.replay.run import replay as run_again
 from sipagent.cli.options import FAILED, OK, Settings, common, output_file
 from sipagent.cli.report import json_line
@@ -47,8 +50,17 @@ def replay(settings: Settings, capture: Path, update: bool, wav_file: Path | Non
 
 
 def _stereo(tapes: tuple[Tape, ...]) -> bytes:
-    """Return a WAV file: the caller left, what was sent right."""
-    heard = [g711.decode(tape.received, tape.encoding) for tape in tapes]
-    said = [g711.decode(tape.sent, tape.encoding) for tape in tapes]
-    empty = [np.zeros(0, np.int16)]
-    return wav.write(np.stack([np.concatenate(heard or empty), np.concatenate(said or empty)]))
+    """Return a WAV file: the caller left, what was sent right; as wide as the widest of the call's codecs."""
+    hertz = max((rate(tape.encoding) for tape in tapes), default=UNITS)
+    heard = _joined([(tape.received, tape.encoding) for tape in tapes], hertz)
+    said = _joined([(tape.sent, tape.encoding) for tape in tapes], hertz)
+    return wav.write(np.stack([heard, said]), hertz)
+
+
+def _joined(pieces: Sequence[tuple[bytes, str]], hertz: int) -> Samples:
+    """Lay pieces of any encoding end to end, at one rate."""
+    transcoder, joined = Transcoder(), [np.zeros(0, np.int16)]
+    for audio, encoding in pieces:
+        wide = hertz != rate(encoding)
+        joined.append(decode(transcoder.convert(audio, encoding, PCM), PCM) if wide else decode(audio, encoding))
+    return np.concatenate(joined)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sipagent.audio.g711 import PCMU
+from sipagent.audio.encoding import PCMU, duration
 from sipagent.media.commands import Bridge, Clear, CloseLeg, Command, Record, SendDigit, SetMedia, Speak, StreamSettings
 from sipagent.media.events import Drained, MarkPassed, MediaEvent, SpeechCleared
 from sipagent.rtp.digits import DigitSender
@@ -34,8 +34,8 @@ class _Pending:
 class Leg:
     """One call's RTP. Every driver of the engine (thread, virtual time, replay) hands out this class.
 
-    Its positions count samples of speech given since it was opened. A listener hears of each mark of its speech that
-    passes; if any of the speech may not have left when it is dropped, or the leg ends, it hears `cleared`.
+    Its positions count speech given since it was opened, in units of 1/8000 s. A listener hears of each mark of its
+    speech that passes; if any of the speech may not have left when it is dropped, or the leg ends, it hears `cleared`.
     After `close` the methods do nothing.
     """
 
@@ -70,11 +70,11 @@ class Leg:
     def speak(
         self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: SpeechListener | None = None
     ) -> int:
-        """Queue speech; returns the position of its first sample. `marks`: (offset in samples, name)."""
+        """Queue speech; returns the position of its first sample. `marks`: (offset in units, name)."""
         start = self.position
         self._submit(Speak(leg=self.leg, audio=audio, encoding=self.encoding, marks=tuple(marks)))
         if not self._closed:
-            self.position += len(audio)
+            self.position += duration(audio, self.encoding)
             self._pending.append(_Pending(self._speeches, self.position, len(marks), listener))
             self._speeches += 1
         return start
