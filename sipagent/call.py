@@ -33,6 +33,7 @@ from sipagent.events import (
 from sipagent.line import Line
 from sipagent.playback import Playback
 from sipagent.presses import Presses
+from sipagent.progress import ProgressListener
 from sipagent.ringback import Ringback
 from sipagent.sdp.direction import Direction
 from sipagent.sdp.offer_answer import Negotiated
@@ -98,6 +99,7 @@ class Call:
         self._turn: asyncio.Future[bool] | None = None
         self._wants_hold = False
         self._presses = Presses()
+        self._progress: ProgressListener | None = None
         line.agreed = self._agreed
         line.turned = self._turned
 
@@ -199,6 +201,16 @@ class Call:
     def resume_recording(self) -> None:
         """Record both sides again."""
         self._line.media.mask_recording(False)
+
+    def listen_for_progress(self) -> Hearer:
+        """Tell by `ProgressHeard` of ringback, busy tones, the beep of a machine and music, from now on.
+
+        Returns who listens: `stop_media_to` ends it. Whoever keeps us on hold, and says so, is not listened to.
+        """
+        if self._progress is None:
+            self._progress = ProgressListener(self.publish)
+        self.send_media_to(self._progress)
+        return self._progress
 
     def send_digits(self, digits: str) -> None:
         """Press keys one after the other, in the way of the account. Raises ValueError for what is none of KEYS."""

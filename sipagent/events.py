@@ -140,6 +140,16 @@ class CallProgressed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressHeard(Event):
+    """What the line told without words, to a call that listens for it (`Call.listen_for_progress`).
+
+    `sign`: `ringback`, `busy` or `music`, told once while it goes on; `beep`, told each time, as soon as it is over.
+    """
+
+    sign: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferProgress(Event):
     """How far the caller has got on the way to `target`, a name of [transfer].
 

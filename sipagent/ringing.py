@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from sipagent import events
 from sipagent.agent.interfaces import Hearer
 from sipagent.call import Call
 from sipagent.errors import CallFailed, LocalProtocolError, Outcome
 from sipagent.line import Line
+from sipagent.stream import Handler
+
+E = TypeVar("E", bound=events.Event)
 
 
 class InboundCall:
@@ -101,6 +105,14 @@ class OutboundCall:
     def send_media_to(self, unit: Hearer) -> None:
         """Let `unit` hear what there is to be heard before the answer, and after it."""
         self._call.send_media_to(unit)
+
+    def listen_for_progress(self) -> Hearer:
+        """As `Call.listen_for_progress`, from the first sound there is: some lines tell before the answer."""
+        return self._call.listen_for_progress()
+
+    def on(self, kind: type[E], handler: Handler[E]) -> None:
+        """As `Call.on`: of what happens before the answer, and after it."""
+        self._call.on(kind, handler)
 
     def take_progress(self, code: int, reason: str, answer: bytes | None) -> None:
         """1xx came, perhaps with something to be heard."""

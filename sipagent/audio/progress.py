@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipagent.audio import g711
+from sipagent.audio.encoding import ENCODINGS, decode, rate
 from sipagent.audio.level import level
 
 Frames = int
@@ -102,7 +103,7 @@ class ProgressEars:
         self._told: Sign | None = None
 
     def hear(self, frame: bytes, encoding: str) -> Sign | None:
-        """Take a frame of 160 bytes; returns what became clear with it. What goes on is told once, each beep again."""
+        """Take a frame of 20 ms; returns what became clear with it. What goes on is told once, each beep again."""
         glance = _look(frame, encoding)
         self._window.append(glance)
         self._heard += 1
@@ -152,7 +153,8 @@ def _look(frame: bytes, encoding: str) -> _Glance:
     loudness = level(frame, encoding)
     if loudness < _SILENT:
         return _Glance(_Kind.SILENCE, 0.0, loudness)
-    spectrum = np.square(np.abs(np.fft.rfft(g711.decode(frame, encoding) * _HANN, _SIZE)))
+    size = _SIZE * rate(encoding) // g711.RATE
+    spectrum = np.square(np.abs(np.fft.rfft(decode(frame, encoding) * _HANN[encoding], size)[: len(_BINS)]))
     peak = int(np.argmax(spectrum))
     around = slice(max(0, peak - _BREADTH), peak + _BREADTH + 1)
     near = float(spectrum[around].sum())
@@ -161,8 +163,9 @@ def _look(frame: bytes, encoding: str) -> _Glance:
     return _Glance(_Kind.TONE if is_tone else _Kind.SOUND, frequency, loudness)
 
 
-_HANN: NDArray[np.float64] = np.hanning(g711.FRAME)
+_HANN: dict[str, NDArray[np.float64]] = {encoding: np.hanning(rate(encoding) // 50) for encoding in ENCODINGS}
 _BINS = np.arange(_SIZE // 2 + 1)
+"""Up to 4 kHz, whatever the encoding: no line tells anything above."""
 
 
 def _same_tone(runs: Sequence[_Run]) -> bool:

@@ -21,6 +21,7 @@ from sipagent.events import (
     MediaStarted,
     MessageReceived,
     Notice,
+    ProgressHeard,
     ProviderClosed,
     ProviderEvent,
     ProviderFailed,
@@ -114,6 +115,8 @@ def _sentence(event: Event) -> str | None:
             return f"agent:  {event.heard_text}{cut}"
         case DigitReceived():
             return f"{event.digit} was pressed"
+        case ProgressHeard():
+            return f"the line tells: {event.sign}"
         case HoldChanged(by="us"):
             return "we hold" if event.held else "we hold no longer"
         case HoldChanged():

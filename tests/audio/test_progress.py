@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from sipagent.audio import g711, tones
+from sipagent.audio.encoding import encode, rate, width
 from sipagent.audio.progress import ProgressEars, Sign
+from sipagent.audio.resample import resample
 from sipagent.audio.wav import read
 from sipagent.testing.voice import vowel
 
@@ -47,16 +49,17 @@ def _chord(frequencies: Sound, time: Sound) -> Sound:
 def told(*sounds: Sound, encoding: str = "pcmu") -> list[tuple[Sign, float]]:
     """What is told, and after how many seconds."""
     samples = np.clip(np.concatenate(sounds), -32768, 32767).astype(np.int16)
-    audio, ears = g711.encode(samples, encoding), ProgressEars()
-    signs = [ears.hear(audio[start : start + 160], encoding) for start in range(0, len(audio) - 159, 160)]
+    audio, ears = encode(resample(samples, g711.RATE, rate(encoding)), encoding), ProgressEars()
+    size = 160 * width(encoding)
+    signs = [ears.hear(audio[start : start + size], encoding) for start in range(0, len(audio) - size + 1, size)]
     return [(sign, number * 0.02) for number, sign in enumerate(signs) if sign is not None]
 
 
-def signs(*sounds: Sound) -> list[Sign]:
-    return [sign for sign, _ in told(*sounds)]
+def signs(*sounds: Sound, encoding: str = "pcmu") -> list[Sign]:
+    return [sign for sign, _ in told(*sounds, encoding=encoding)]
 
 
-@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+@pytest.mark.parametrize("encoding", ["pcmu", "pcma", "pcm"])
 @pytest.mark.parametrize(
     "period",
     [
@@ -135,8 +138,9 @@ def test_what_means_nothing_is_not_told(sounds: list[Sound]) -> None:
 
 
 @pytest.mark.corpora
+@pytest.mark.parametrize("encoding", ["pcmu", "pcm"])
 @pytest.mark.parametrize("strength", [0, 60, 600], ids=["clean", "a little noise", "much noise"])
-def test_three_minutes_of_human_speech_are_nothing_but_speech(corpora: Path, strength: float) -> None:
+def test_three_minutes_of_human_speech_are_nothing_but_speech(corpora: Path, strength: float, encoding: str) -> None:
     recordings = [read(path.read_bytes()).mono() for path in sorted((corpora / "speech").rglob("*.wav"))]
     everything = np.concatenate(recordings)
-    assert signs(everything + noise(len(everything) / g711.RATE, strength)) == []
+    assert signs(everything + noise(len(everything) / g711.RATE, strength), encoding=encoding) == []
