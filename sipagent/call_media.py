@@ -8,9 +8,10 @@ from pathlib import Path
 from sipagent.agent.interfaces import Listener
 from sipagent.audio import g711, wav
 from sipagent.errors import LocalProtocolError
-from sipagent.media import Leg, LegClosed, MediaEvent, StreamSettings, Tape
+from sipagent.media import Leg, LegClosed, MediaEvent, SrtpKeys, StreamSettings, Tape
 from sipagent.recorder import MakeRecorder, Recorder
 from sipagent.sdp.offer_answer import Negotiated
+from sipagent.sdp.crypto import MediaKeys
 
 
 class LegMedia:
@@ -62,6 +63,7 @@ class LegMedia:
                 comfort_noise_payload_type=negotiated.comfort_noise_payload_type,
                 sends=negotiated.direction.sends,
                 receives=negotiated.direction.receives,
+                keys=_srtp_keys(negotiated.keys),
             )
         )
 
@@ -110,3 +112,10 @@ class LegMedia:
     def close(self) -> None:
         """Stop sending and give the port back."""
         self.leg.close()
+
+
+def _srtp_keys(keys: MediaKeys | None) -> SrtpKeys | None:
+    """What SDP settled, for the media plane."""
+    if keys is None:
+        return None
+    return SrtpKeys(suite=keys.suite, sending=keys.sending, receiving=keys.receiving, mki_length=keys.mki_length)

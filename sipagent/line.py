@@ -1,6 +1,6 @@
 """The wire side of one call: its INVITE session, its RTP, and the offers and answers between them (RFC 3264)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -63,7 +63,10 @@ class Signalling(Protocol):
 
 
 class Line:
-    """Keeps SIP and RTP of one call in step. `offer` is the SDP of our own INVITE, if we call."""
+    """Keeps SIP and RTP of one call in step. `offer` is the SDP of our own INVITE, if we call.
+
+    `new_keys` draws what SRTP encrypts with for another far end than the first, by suite: no two may share a key.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Line:
         *,
         offer: bytes = b"",
         keys_by_info: bool = False,
+        new_keys: Callable[[], Mapping[str, bytes]] = dict,
     ) -> None:
         self.session = session
         self.media = media
@@ -86,6 +90,8 @@ class Line:
         self._body = offer
         """Our last description: what a further one must continue (RFC 3264 section 8)."""
         self._keys_by_info = keys_by_info
+        self._new_keys = new_keys
+        self._keys_of_next = description.keys
         self._settled: Negotiated | None = None
         self._wanted = description.direction
         self._turning_from: Direction | None = None
@@ -236,23 +242,30 @@ class Line:
 
     def describe_anew(self) -> bytes:
         """Return an offer for somebody who has heard nothing of us yet, on the port that we have."""
-        return make_offer(self._description)
+        self._keys_of_next = self._new_keys()
+        return make_offer(self._for_next)
 
     def move(self, session: InviteSession, offer: bytes, answer: bytes) -> None:
         """Go on in a session of ours that was answered. Raises NotAcceptable for what we cannot speak."""
-        self._go_on(session, offer, read_answer(self._description, offer, answer))
+        self._go_on(session, offer, read_answer(self._for_next, offer, answer))
 
     def give_place_to(self, session: InviteSession, offer: bytes | None) -> None:
         """Answer an INVITE that takes our session's place, and go on there. Raises NotAcceptable (488)."""
         if offer is None:
             body, negotiated = self.describe_anew(), None
         else:
-            body, negotiated = make_answer(offer, self._description)
+            self._keys_of_next = self._new_keys()
+            body, negotiated = make_answer(offer, self._for_next)
         session.accept(body, self._signalling.now())
         self._go_on(session, body, negotiated)
 
+    @property
+    def _for_next(self) -> LocalMedia:
+        """What we are ready for with the far end that may come after this one."""
+        return replace(self._description, keys=self._keys_of_next)
+
     def _go_on(self, session: InviteSession, body: bytes, negotiated: Negotiated | None) -> None:
-        self.session, self._body = session, body
+        self.session, self._body, self._description = session, body, self._for_next
         if negotiated is not None:
             self._take(negotiated)
 

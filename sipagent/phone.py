@@ -42,7 +42,7 @@ from sipagent.sip.invite import InviteSession
 from sipagent.sip.message import parse
 from sipagent.sip.uri import Uri
 from sipagent.switchboard import Switchboard
-from sipagent.tap import Tap, TappedIds, Taps
+from sipagent.tap import Tap, TappedIds, Taps, without_keys
 from sipagent.trunk import identity_of
 from sipagent.world import World, real_world
 
@@ -289,8 +289,8 @@ class Softphone:
     def _keep_datagram(self, data: bytes, flow: Flow, *, sent: bool) -> None:
         if not self._taps.wanted or (message := parse(data)) is None:
             return
-        time = self._loop.time()
-        self._taps.record(message.call_id, lambda tap: tap.datagram(sent=sent, flow=flow, data=data, time=time))
+        shown, time = without_keys(data), self._loop.time()
+        self._taps.record(message.call_id, lambda tap: tap.datagram(sent=sent, flow=flow, data=shown, time=time))
 
     def _happened(self, output: sip.Output) -> None:
         match output:

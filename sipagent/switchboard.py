@@ -23,13 +23,21 @@ from sipagent.call import Call
 from sipagent.call_media import LegMedia
 from sipagent.clips import as_note, shipped
 from sipagent.config import Configuration
-from sipagent.config.values import Dtmf
 from sipagent.destinations import Destinations
 from sipagent.diversions import Diversions, Route
 from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable, Outcome
 from sipagent.events import CallReceived, DigitReceived, Event, MessageReceived, Notice
 from sipagent.line import Line
-from sipagent.media import DigitHeard, LegClosed, LegFailed, MediaEvent, RtpTimeout, TickRecord, UplinkBlock
+from sipagent.media import (
+    DigitHeard,
+    LegClosed,
+    LegFailed,
+    MediaEvent,
+    RtpTimeout,
+    TickRecord,
+    Unauthentic,
+    UplinkBlock,
+)
 from sipagent.net.driver import SipDriver
 from sipagent.performance import Scenario, perform
 from sipagent.reach import Reach
@@ -44,6 +52,7 @@ from sipagent.sip.invite import InviteSession
 from sipagent.sip.transfer import TransferMode
 from sipagent.sip.uri import Uri
 from sipagent.tap import TappedIds, TappedSocket, Taps
+from sipagent.terms import Terms
 from sipagent.transfer import Announcement, Transfer
 from sipagent.world import World, provider_options
 
@@ -68,7 +77,7 @@ SessionOutput = (
     | sip.ReferReceived
 )
 """What the SIP core says of a call that is known already."""
-PLAYABLE = ("pcmu", "pcma")
+UNAUTHENTIC = "the peer's packets fail authentication: it encrypts with another key than its SDP says, or not at all"
 QUARANTINE = 10
 """Seconds after which a port that a call has left is given to another (see `net.ports`)."""
 
@@ -103,6 +112,7 @@ class Switchboard:
         self._recording = recording
         self._loop = asyncio.get_running_loop()
         self._calls: dict[InviteSession, Active] = {}
+        self._terms = Terms(configuration, ids)
         self._destinations = Destinations(configuration)
         self._diversions = Diversions(
             self._calls, self._destinations, user_agent=user_agent, signalling=driver, route=route, dial=self.dial
@@ -142,7 +152,7 @@ class Switchboard:
             follow=lambda uri: self._follow(uri, session),
             now=self._driver.now(),
         )
-        line = Line(session, media, self._driver, description, offer=offer, keys_by_info=self._keys_by_info(session))
+        line = self._line(session, media, description, offer)
         active = self._begin(line, media)
         active.outbound = OutboundCall(active.call, active.line)
         active.life = self._loop.create_task(self._see_through(active))
@@ -158,14 +168,6 @@ class Switchboard:
         if session.account or target.address is None:  # the registrar of an account knows its way
             return session.flow
         return replace(session.flow, remote=target.address)
-
-    def _keys_by_info(self, session: InviteSession) -> bool:
-        return self._dtmf(session.account) is Dtmf.INFO
-
-    def _dtmf(self, account: str) -> Dtmf:
-        """Return how keys are pressed on an account's calls; a trunk takes events, as nearly all do."""
-        found = self._configuration.accounts.get(account)
-        return found.dtmf if found is not None else Dtmf.RFC4733
 
     def progressed(self, output: SessionOutput) -> None:
         """Take what became of a call on the SIP side."""
@@ -256,7 +258,7 @@ class Switchboard:
             return
         if self.clips != shipped():
             self._note(session.call_id, "clips", as_note(self.clips))
-        line = Line(session, media, self._driver, description, keys_by_info=self._keys_by_info(session))
+        line = self._line(session, media, description)
         active = self._begin(line, media)
         call = active.call
         call.publish(
@@ -284,6 +286,17 @@ class Switchboard:
         if self._recording is not None:
             self._record(call, self._recording(call.call_id))
         return active
+
+    def _line(self, session: InviteSession, media: LegMedia, description: LocalMedia, offer: bytes = b"") -> Line:
+        return Line(
+            session,
+            media,
+            self._driver,
+            description,
+            offer=offer,
+            keys_by_info=self._terms.keys_by_info(session.account),
+            new_keys=lambda: self._terms.draw_keys(session.account, session.call_id),
+        )
 
     def _record(self, call: Call, path: Path) -> None:
         """Record; a disk that will not have it is no reason to refuse a caller."""
@@ -345,25 +358,11 @@ class Switchboard:
             on_event=media.take,
         )
         media.leg = leg
-        session_id = self._ids.number("sdp-session", 31, call_id)
-        description = LocalMedia(
-            host=host,
-            port=leg.port,
-            codecs=self._codecs(account),
-            key_events=self._dtmf(account) is not Dtmf.INBAND,
-            session_id=session_id,
-            version=session_id,
-        )
+        description = self._terms.describe(account, call_id, host=host, port=leg.port)
         self._note(call_id, "leg", {"host": host, "port": leg.port})
         if warning := self._reach.warning(flow):
             self._publish(call_id, Notice(text=warning))
         return media, description
-
-    def _codecs(self, account: str) -> tuple[str, ...]:
-        """Return what we may speak on an account's calls, best first."""
-        line = self._configuration.accounts.get(account) or self._configuration.trunks.get(account)
-        wanted = (line.codecs if line else ()) or self._configuration.general.codecs
-        return tuple(codec.house for codec in wanted if codec.house in PLAYABLE)
 
     # ---- what RTP tells
 
@@ -377,6 +376,8 @@ class Switchboard:
             case TickRecord():
                 time = self._loop.time()
                 self._taps.record(call.call_id, lambda tap: tap.tick(event, time))
+            case Unauthentic():
+                call.publish(Notice(text=UNAUTHENTIC))
             case RtpTimeout():
                 call.hang_up(f"no RTP for {self._configuration.general.rtp_timeout} s")
             case LegFailed(traceback=text):

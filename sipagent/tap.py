@@ -7,9 +7,10 @@
     notes     ─┘
 
 The first datagram of a call comes before anybody knows that it is one we want; what belongs to it is held back
-until the call is accepted, and forgotten when it is not.
+until the call is accepted, and forgotten when it is not. No key of SRTP passes here: what is kept can be shown.
 """
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
@@ -40,6 +41,8 @@ class Tap(Protocol):
 
 
 Entry = Callable[[Tap], None]
+
+_KEY = re.compile(rb"(?<=inline:)[A-Za-z0-9+/]+", re.IGNORECASE)
 
 
 class Taps:
@@ -101,6 +104,17 @@ class TappedIds:
         value = self._ids.number(kind, bits, scope)
         self._taps.record(scope, lambda tap: tap.note("id", {"what": kind, "value": value}, 0.0))
         return value
+
+    def key(self, length: int, scope: str) -> bytes:
+        """Draw a key of so many octets. A zero is taken down in its place, as in the SDP that `without_keys` leaves."""
+        value = self._ids.number("srtp-key", 8 * length, scope)
+        self._taps.record(scope, lambda tap: tap.note("id", {"what": "srtp-key", "value": 0}, 0.0))
+        return value.to_bytes(length, "big")
+
+
+def without_keys(datagram: bytes) -> bytes:
+    """Return a SIP datagram with the keys in its SDP (RFC 4568) made zeros, so that it is as long as it was."""
+    return _KEY.sub(lambda key: b"A" * len(key[0]), datagram)
 
 
 class TappedSocket:

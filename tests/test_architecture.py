@@ -16,7 +16,7 @@ LEAVES = {"errors", "events"}
 CORE = {"sip", "sdp", "rtp", "audio"}
 CALL = {
     *("active", "call", "call_media", "destinations", "diversions", "enrolment", "following", "line", "lines"),
-    *("performance", "playback", "reach", "ringback", "ringing", "stream", "tap", "transfer", "trunk", "world"),
+    *("performance", "playback", "reach", "ringback", "ringing", "stream", "tap", "terms", "transfer", "trunk", "world"),
 }
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
 TOP = {"bench", "cli", "console", "capture", "testing", "service", "__init__", "__main__"}
@@ -65,6 +65,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "call_media": {"agent.interfaces", "audio", "media", "recorder", "sdp"},
     "tap": {"agent.interfaces", "media", "sip"},
+    "terms": {"config", "sdp", "tap"},
     "world": {"agent", "config", "media", "net", "recorder", "sip"},
     "reach": {"config", "net", "sip"},
     "enrolment": {"config", "line", "reach", "sip"},

@@ -8,7 +8,7 @@ import pytest
 from sipagent.errors import ProviderError
 from sipagent.media import TickRecord
 from sipagent.sip.flow import Address, Flow, Transport
-from sipagent.tap import TappedIds, TappedSocket, Taps
+from sipagent.tap import TappedIds, TappedSocket, Taps, without_keys
 from sipagent.testing.clock import run
 from sipagent.testing.providers import Fault, ScriptedOpenAI
 from tests.exchange import Exchange
@@ -129,6 +129,23 @@ def test_draws_of_a_call_are_taken_down() -> None:
         ("id", {"what": "tag", "value": "tag-1"}),
         ("id", {"what": "ssrc", "value": 32}),
     ]
+
+
+def test_a_key_is_drawn_and_not_taken_down() -> None:
+    shelf = Shelf()
+    taps = Taps(shelf)
+    taps.open("one")
+    assert TappedIds(Sequence(), taps).key(30, "one") == (240).to_bytes(30, "big")
+    assert shelf.books["one"].notes == [("id", {"what": "srtp-key", "value": 0})]
+
+
+def test_a_datagram_is_kept_without_its_keys_and_as_long_as_it_was() -> None:
+    line = b"a=crypto:1 AES_256_CM_HMAC_SHA1_80 inline:%s|2^20|1:4\r\n"
+    kept = without_keys(
+        b"INVITE\r\n\r\n" + line % (b"qX+/" * 15 + b"0w==") + line.replace(b"inline", b"INLINE") % b"Pq"
+    )
+    assert kept == b"INVITE\r\n\r\n" + line % (b"A" * 62 + b"==") + line.replace(b"inline", b"INLINE") % b"AA"
+    assert without_keys(b"nothing of the kind") == b"nothing of the kind"
 
 
 def test_frames_are_taken_down_and_headers_with_the_key_are_not() -> None:

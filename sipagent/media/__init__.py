@@ -38,9 +38,11 @@ from sipagent.media.events import (
     SpeechCleared,
     Tape,
     TickRecord,
+    Unauthentic,
     UplinkBlock,
 )
 from sipagent.media.leg import Leg, SpeechListener
+from sipagent.rtp.srtp import SrtpKeys
 
 __all__ = [
     "RTCP",
@@ -71,8 +73,10 @@ __all__ = [
     "Speak",
     "SpeechCleared",
     "SpeechListener",
+    "SrtpKeys",
     "StreamSettings",
     "Tape",
     "TickRecord",
+    "Unauthentic",
     "UplinkBlock",
 ]

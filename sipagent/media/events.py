@@ -107,7 +107,7 @@ class Latched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unauthentic:
-    """Nothing that comes opens with the peer's key: it sends with another, or not encrypted. Once for each agreement."""
+    """Nothing that comes opens with the peer's key: it has another, or sends in the clear. Once for each agreement."""
 
     leg: int
 

@@ -66,7 +66,7 @@ class Crypto:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SrtpKeys:
+class MediaKeys:
     """What both sides protect their packets with: one suite, a key for each way, and the MKI in what arrives."""
 
     suite: str

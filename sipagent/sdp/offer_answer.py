@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sipagent.errors import NotAcceptable
 from sipagent.sdp import crypto, formats, peer
-from sipagent.sdp.crypto import Crypto, Encryption, SrtpKeys
+from sipagent.sdp.crypto import Crypto, Encryption, MediaKeys
 from sipagent.sdp.description import Attribute, MediaDescription, Origin, SdpError, SessionDescription
 from sipagent.sdp.direction import Direction
 from sipagent.sdp.formats import Format
@@ -66,7 +66,7 @@ class Negotiated:
     event_clock: int
     receive_event_payload_types: Mapping[int, int]
     comfort_noise_payload_type: int | None
-    keys: SrtpKeys | None
+    keys: MediaKeys | None
     direction: Direction
     held: bool
 
@@ -81,8 +81,8 @@ def make_offer(local: LocalMedia, previous: bytes | None = None) -> bytes:
     if previous is None:
         profile = _SECURE_PROFILES[0] if local.encryption is Encryption.REQUIRE else _PLAIN_PROFILES[0]
         lines = () if local.encryption is Encryption.OFF else crypto.lines_of(local.keys)
-        ours = formats.offered(local.codecs, {}, key_events=local.key_events)
-        return _session(local, (_audio(local, ours, profile, lines=lines),)).serialise()
+        first = _audio(local, formats.offered(local.codecs, {}, key_events=local.key_events), profile, lines=lines)
+        return _session(local, (first,)).serialise()
     before = SessionDescription.parse(previous)
     audio = [index for index, media in enumerate(before.media) if media.media == "audio"]
     ours = next((index for index in audio if before.media[index].port), audio[0])
@@ -227,10 +227,10 @@ def _negotiate(
     )
 
 
-def _keys(line: Crypto | None, local: LocalMedia) -> SrtpKeys | None:
+def _keys(line: Crypto | None, local: LocalMedia) -> MediaKeys | None:
     if line is None:
         return None
-    return SrtpKeys(suite=line.suite, sending=local.keys[line.suite], receiving=line.key, mki_length=line.mki_length)
+    return MediaKeys(suite=line.suite, sending=local.keys[line.suite], receiving=line.key, mki_length=line.mki_length)
 
 
 # ---- what we write

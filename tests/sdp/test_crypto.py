@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sipagent.sdp.crypto import SUITES, Crypto, SrtpKeys, chosen, lines_of, suites_in
+from sipagent.sdp.crypto import SUITES, Crypto, MediaKeys, chosen, lines_of, suites_in
 from sipagent.sdp.description import SessionDescription
 
 KEY = bytes(range(30))
@@ -80,7 +80,7 @@ def test_an_offer_numbers_its_lines() -> None:
 
 
 def test_no_key_is_shown_by_what_holds_it() -> None:
-    keys = SrtpKeys(suite=SUITE, sending=KEY, receiving=KEY)
+    keys = MediaKeys(suite=SUITE, sending=KEY, receiving=KEY)
     for value in (Crypto(tag=1, suite=SUITE, key=KEY), keys):
         assert "x01" not in repr(value)
         assert "AAEC" not in repr(value)
