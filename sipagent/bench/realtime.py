@@ -28,7 +28,6 @@ TURN = 0.6
 
 _WORDS = [f"{word} " for word in SENTENCE.split()]
 _APPEND = b'"input_audio_buffer.append"'
-_AUDIO = b'"audio":"'
 
 Send = Callable[[bytes], None]
 
@@ -82,8 +81,7 @@ class RealtimeSession:
         asyncio.get_running_loop().call_later(TURN, self._end_turn)
 
     def _append(self, payload: bytes) -> None:
-        start = payload.find(_AUDIO, 0, 128) + len(_AUDIO)
-        audio = binascii.a2b_base64(payload[start : payload.rfind(b'"')])
+        audio = binascii.a2b_base64(payload.rsplit(b'"', 2)[1])  # which is the last of its fields
         self._board.appends += 1
         self._board.audio_bytes += len(audio)
         if (mark := marks.find(audio)) is not None and mark.kind is marks.Kind.CALLER:

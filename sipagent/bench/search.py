@@ -29,11 +29,14 @@ class Search:
             self.carried = max(self.carried, calls)
         else:
             self._failed = min(calls, self._failed or calls)
-        limit = self._failed if self._failed is not None else min(2 * calls, int(calls * room) + 1, self.most + 1)
-        distance = limit - self.carried
-        if distance - 1 <= max(_FINEST, self.carried * _PRECISION):
-            self._next = None
-        elif self._failed is None:
-            self._next = limit - 1
+        if self._failed is None:
+            higher = min(2 * calls, int(calls * room), self.most)
         else:
-            self._next = self.carried + distance // 2
+            higher = (self.carried + self._failed) // 2
+        self._next = higher if self._is_worth_a_try(higher) else None
+
+    def _is_worth_a_try(self, calls: int) -> bool:
+        """Whether the result would be another, as finely as it can be told."""
+        if self._failed is None:
+            return calls > self.carried * (1 + _PRECISION)
+        return self._failed - self.carried > max(_FINEST, self.carried * _PRECISION)

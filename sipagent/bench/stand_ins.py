@@ -24,6 +24,8 @@ from sipagent.bench.websocket import CLOSE, PING, PONG, TEXT, ClientFrames, fram
 
 HOST = "127.0.0.1"
 _HEAD_ENDS = b"\r\n\r\n"
+_BEGIN = 0.2
+"""Seconds before the first caller barges in."""
 
 
 class StandIns:
@@ -44,11 +46,11 @@ class StandIns:
                 raise ValueError(f"nobody can {unknown} here")
 
     def _barge_in(self, seconds: float) -> int:
-        """Let every caller speak once, one after the other."""
+        """Let every caller speak once, one after the other; the first when whoever asks for it has begun to listen."""
         loop = asyncio.get_running_loop()
         speaking = [session for session in self.sessions if session.call]
         for place, session in enumerate(speaking):
-            loop.call_later(place * seconds / len(speaking), session.barge_in)
+            loop.call_later(_BEGIN + place * seconds / len(speaking), session.barge_in)
         return len(speaking)
 
 

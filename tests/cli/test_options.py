@@ -12,7 +12,7 @@ COMMANDS = [*main.commands]
 def test_the_commands_are_listed_in_the_order_in_which_one_meets_them(sipagent: Command) -> None:
     result = sipagent("--help")
     assert result.exit_code == 0
-    assert COMMANDS == ["demo", "run", "check", "dial", "replay"]
+    assert COMMANDS == ["demo", "run", "check", "dial", "replay", "bench"]
     places = [result.output.index(f"  {name} ") for name in COMMANDS]
     assert places == sorted(places)
 

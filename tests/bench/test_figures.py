@@ -1,0 +1,82 @@
+"""What was measured, beside the bars."""
+
+from dataclasses import replace
+
+from sipagent.bench.figures import Bar, Figures, Spread, Verdict, Window, bars
+from sipagent.bench.streams import Reception
+
+RECEPTION = Reception(packets=1000, lost=0, repeated=0, late=0, p50_ms=0.1, p99_ms=0.5, max_ms=2.0)
+WINDOW = Window(
+    calls=320,
+    seconds=10.0,
+    processor_ms=1.2,
+    waiting_percent=0.2,
+    stolen_percent=0.0,
+    load_percent=30.0,
+    reception=RECEPTION,
+    heard_percent=100.0,
+    gone=0,
+    lost_by_kernel=0,
+    sent_late=0,
+    heard=Spread(count=100, p50=40, p99=60),
+)
+FIGURES = Figures(
+    window=WINDOW,
+    is_most=True,
+    answered=Spread(count=320, p50=12, p99=30),
+    set_up_ms=9.0,
+    kb_a_call=300,
+    kb_kept=5,
+    stopped=Spread(count=320, p50=8, p99=19),
+    voiced=Spread(count=320, p50=10, p99=20),
+)
+
+
+def missed(figures: Figures, *, is_echo: bool = False, append: int | None = 40) -> list[str]:
+    judged = bars(figures, is_echo=is_echo, append=append)
+    return [bar.name for bar in judged if bar.verdict(figures.window) is Verdict.MISSED]
+
+
+def test_what_is_good_enough_misses_nothing() -> None:
+    good = replace(FIGURES, window=replace(WINDOW, processor_ms=0.9))
+    assert missed(good) == []
+    assert missed(FIGURES, append=None) == []
+
+
+def test_each_pipeline_and_append_has_a_processor_time_of_its_own() -> None:
+    name = "processor time of a call, ms a second"
+    assert missed(FIGURES, append=40) == [name]
+    assert missed(FIGURES, append=100) == []
+    assert missed(FIGURES, is_echo=True) == [name]
+
+
+def test_the_most_calls_are_judged_only_where_they_were_searched_for() -> None:
+    few = replace(FIGURES, window=replace(WINDOW, calls=200))
+    assert missed(few, append=None) == ["calls that one core carries"]
+    assert missed(replace(few, is_most=False), append=None) == []
+
+
+def test_one_packet_that_is_lost_misses_a_bar() -> None:
+    lossy = replace(FIGURES, window=replace(WINDOW, reception=replace(RECEPTION, lost=1)))
+    assert missed(lossy, append=None) == ["lost, repeated, late, or hung up by us"]
+
+
+def test_timing_on_a_busy_host_is_not_known_to_be_bad_but_memory_is() -> None:
+    busy = replace(WINDOW, waiting_percent=1.1, reception=replace(RECEPTION, p99_ms=9.0))
+    assert missed(replace(FIGURES, window=busy, kb_a_call=500), append=None) == ["memory of a call, kB"]
+    bar = Bar(name="p99", value=9.0, must=2.0, depends_on_timing=True)
+    assert bar.verdict(busy) is Verdict.UNKNOWN
+    assert bar.verdict(WINDOW) is Verdict.MISSED
+
+
+def test_what_was_not_measured_or_not_asked_for_is_not_judged() -> None:
+    assert Bar(name="p99", value=None, must=2.0).verdict(WINDOW) is None
+    assert Bar(name="p99", value=3.0).verdict(WINDOW) is None
+    assert Spread.of([]) is None
+
+
+def test_calls_are_carried_only_while_the_processor_has_room() -> None:
+    assert WINDOW.is_carried
+    assert WINDOW.busy_percent == 1.2 * 320 / 10
+    assert not replace(WINDOW, processor_ms=2.6).is_carried
+    assert not replace(WINDOW, gone=1).is_carried

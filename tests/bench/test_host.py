@@ -1,0 +1,38 @@
+"""What the kernel says of processes and cores."""
+
+import os
+import time
+
+from sipagent.bench.host import Calibration, Core, Usage, cores, lost_by_kernel, machine, resident_kb
+
+
+def test_the_time_that_a_process_used_grows_by_what_it_does() -> None:
+    before, begun = Usage.of(os.getpid()), time.process_time()
+    while time.process_time() - begun < 0.05:
+        pass
+    used = Usage.of(os.getpid()).since(before)
+    assert 0.04 < used.processor < 5
+    assert used.waiting >= 0
+    assert used.at >= 0.04
+
+
+def test_worker_and_load_have_cores_of_their_own_where_there_are_two() -> None:
+    worker, others = cores()
+    assert len(worker) == 1
+    assert worker | others == os.sched_getaffinity(0)
+    assert not worker & others or len(others) == 1
+    assert Core.of(min(worker)).busy > 0
+
+
+def test_a_machine_is_calibrated_in_microseconds() -> None:
+    calibration = Calibration.measure()
+    assert 0 < calibration.send < 1000
+    assert 0 < calibration.python < 10_000
+    assert calibration.call_second > 0
+    assert f"{calibration.send:g} µs" in str(calibration)
+
+
+def test_memory_lost_datagrams_and_machine_are_told() -> None:
+    assert resident_kb(os.getpid()) > 1000
+    assert lost_by_kernel() >= 0
+    assert "Python 3" in machine()
