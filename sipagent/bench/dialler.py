@@ -37,13 +37,13 @@ class Dialled:
 class Dialler:
     """Calls `target` from an address of its own. RTCP of all calls is for the port `rtcp`, where nobody answers."""
 
-    def __init__(self, host: str, target: Address, rtcp: int) -> None:
+    def __init__(self, local: Address, target: Address, rtcp: int) -> None:
         self._target = target
         self._rtcp = rtcp
         self._agent = UserAgent(ids=RandomIds(), admission=Admission(local=True))
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.socket.bind((host, 0))
+        self.socket.bind((local.host, local.port))
         self.socket.setblocking(False)
         self._flow = Flow(transport=Transport.UDP, local=Address(*self.socket.getsockname()), remote=target)
         self._calls: dict[InviteSession, int] = {}

@@ -1,6 +1,6 @@
 """The load generator's process: many callers on one loop, each with a socket, told what to do line by line.
 
-python -m sipagent.bench.generator --target 127.0.0.1:PORT [--echo]
+python -m sipagent.bench.generator --target 127.0.0.1:PORT [--port PORT] [--echo]
 
     {"do": "dial", "calls": 50, "rate": 25}           place so many more calls; answered when the last one is taken
     {"do": "listen", "seconds": 10, "file": FILE}     take down what comes in this time; the rows go to the file
@@ -91,12 +91,12 @@ class Task:
 class Generator:
     """All callers, and the one command that is being carried out."""
 
-    def __init__(self, target: Address, saying: Saying) -> None:
+    def __init__(self, target: Address, saying: Saying, port: int = 0) -> None:
         self._target = target
         self._saying = saying
         self._rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._rtcp.bind((HOST, 0))
-        self._dialler = Dialler(HOST, target, self._rtcp.getsockname()[1])
+        self._dialler = Dialler(Address(HOST, port), target, self._rtcp.getsockname()[1])
         self._ringing: dict[int, Caller] = {}
         self._callers: dict[int, Caller] = {}
         self._slots: list[dict[int, Caller]] = [{} for _ in range(SLOTS)]
@@ -231,9 +231,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--target", required=True, help="host:port of the phone")
     arguments.add_argument("--echo", action="store_true", help="speak all the time, each frame marked")
+    arguments.add_argument("--port", type=int, default=0, help="of SIP; 0 takes any free one")
     options = arguments.parse_args()
     host, _, port = options.target.rpartition(":")
-    Generator(Address(host, int(port)), count if options.echo else talk).run()
+    Generator(Address(host, int(port)), count if options.echo else talk, options.port).run()
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ class Bench:
 
     def _finish(self, window: Window, *, is_most: bool) -> Figures:
         stopped, voiced = ([], []) if self._site.stand_ins is None else self._interrupt()
-        memory, calls = host.resident_kb(self._site.worker.pid), max(self._calls, 1)
+        memory, calls = host.resident_kb(self._site.worker), max(self._calls, 1)
         self._hang_up(self._calls)
         time.sleep(SETTLING)
         set_up = sum(ramp[0] for ramp in self._ramps)
@@ -156,7 +156,7 @@ class Bench:
             answered=Spread.of(self._took_ms),
             set_up_ms=round(spent / set_up * 1000, 2),
             kb_a_call=round((memory - self._memory) / calls),
-            kb_kept=round((host.resident_kb(self._site.worker.pid) - self._memory) / calls),
+            kb_kept=round((host.resident_kb(self._site.worker) - self._memory) / calls),
             stopped=Spread.of(stopped),
             voiced=Spread.of(voiced),
         )
@@ -166,7 +166,7 @@ class Bench:
         self.dial(1)
         self._hang_up(1)
         time.sleep(SETTLING)
-        self._memory = host.resident_kb(self._site.worker.pid)
+        self._memory = host.resident_kb(self._site.worker)
         self._took_ms.clear()
         self._ramps.clear()
 
@@ -177,7 +177,7 @@ class Bench:
         return [child for child in (self._site.generator, self._site.stand_ins) if child is not None]
 
     def _usage(self) -> host.Usage:
-        return host.Usage.of(self._site.worker.pid)
+        return host.Usage.of(self._site.worker)
 
     def _generator(self, command: Mapping[str, Any], seconds: float) -> Any:
         return self._site.generator.ask(command, seconds + _PATIENCE)

@@ -62,10 +62,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The processes, and the core that the worker has for itself, if there are two."""
+    """The processes, and the core that the one that is measured has for itself, if there are two."""
 
     setting: Setting
-    worker: Child
+    worker: int
+    """Process id of what is measured."""
     generator: Child
     stand_ins: Child | None
     """None for an echo."""
@@ -100,7 +101,7 @@ def built(setting: Setting, directory: Path) -> Iterator[Site]:
         generator = stack.enter_context(Child("load generator", arguments, cores=other_cores))
         yield Site(
             setting=setting,
-            worker=worker,
+            worker=worker.pid,
             generator=generator,
             stand_ins=stand_ins,
             core=min(worker_cores),
