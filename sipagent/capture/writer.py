@@ -19,7 +19,8 @@ from typing import Any
 from sipagent.capture import golden, pcap
 from sipagent.capture.bundle import Bundle, header_record
 from sipagent.capture.journal import Record
-from sipagent.media import TickRecord
+from sipagent.media import RTCP, TickRecord
+from sipagent.rtp.packet import is_rtcp
 from sipagent.sip.flow import Address, Flow
 
 log = logging.getLogger("sipagent.capture")
@@ -93,7 +94,8 @@ class BundleWriter:
         for departure in record.departures:
             remote = Address(*departure.destination)
             self._packet(self._port_of(departure.kind), remote, departure.data, record.now)
-            left = golden.media_sent(departure.kind, departure.data, remote, tick=record.tick, time=record.now)
+            kind = RTCP if is_rtcp(departure.data) else departure.kind  # by whichever port (RFC 5761)
+            left = golden.media_sent(kind, departure.data, remote, tick=record.tick, time=record.now)
             self._write(self._left, left)
         self._flush_when_due()
 

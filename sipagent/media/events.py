@@ -131,7 +131,7 @@ class LegFailed:
 class LegStatistics:
     """A leg's account. In late ticks `frames_bunched` left right behind another, `frames_skipped` did not leave at all.
 
-    `foreign` came from strangers.
+    `foreign` came from strangers, `unauthentic` was not encrypted with the peer's key.
     """
 
     rtp: RtpStatistics
@@ -140,6 +140,7 @@ class LegStatistics:
     frames_skipped: int
     frames_concealed: int
     foreign: int
+    unauthentic: int = 0
 
     @property
     def received_quality(self) -> Quality:

@@ -25,12 +25,14 @@ from sipagent.media.events import (
     LegStatistics,
     MediaEvent,
     TickRecord,
+    Unauthentic,
 )
 from sipagent.media.tape import TapeWriter
 from sipagent.media.uplink import Uplink
 from sipagent.rtp.packet import is_rtcp
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
+from sipagent.rtp.srtp import Srtp
 
 _TICK = 0.02
 _MOST_MADE_UP = 50
@@ -40,7 +42,8 @@ _MOST_MADE_UP = 50
 class Stream:
     """A leg from `OpenLeg` to `LegClosed`. In each tick: `apply` what was asked, `send`, `receive`, `take_events`.
 
-    What has come for it since its last tick waits in `inbox`.
+    What has come for it since its last tick waits in `inbox`. Encryption is the last step out and the first one in: all
+    between, and what is kept of a tick, is plain.
     """
 
     __slots__ = (
@@ -56,6 +59,7 @@ class Stream:
         "_rtcp_source",
         "_session",
         "_settings",
+        "_srtp",
         "_tape",
         "_uplink",
         "bridged_to",
@@ -88,6 +92,7 @@ class Stream:
         self._downlink = Downlink(opened.leg, self._session)
         self._uplink = Uplink(opened, self._session, self._latch, now)
         self._settings: StreamSettings | None = None
+        self._srtp: Srtp | None = None
         self._rtcp_source: HostPort | None = None
         self._tape: TapeWriter | None = None
         self._last_tick: int | None = None
@@ -112,6 +117,7 @@ class Stream:
                 self._downlink.speak(command)
             case SetMedia(settings=settings):
                 self._settings = settings
+                self._encrypt(settings)
                 self._downlink.set_media(settings)
                 self._uplink.set_media(settings, now)
             case Clear():
@@ -140,10 +146,14 @@ class Stream:
                 self._report(now, departures)
         if self._opened.trace:
             self._departures = departures[before:]
+        if self._srtp is not None:
+            departures[before:] = [_protected(departure, self._srtp) for departure in departures[before:]]
 
     def receive(self, tick: int, now: float) -> None:
         """Take what has come, and play what is due of it."""
         inbox = self.inbox
+        if self._srtp is not None:
+            self._open(self._srtp)
         if self._opened.trace:
             self._arrivals = tuple(inbox)
         played = self._catch_up(tick, now) if self._owed > 1 else b""
@@ -203,20 +213,43 @@ class Stream:
         else:
             self._uplink.receive(arrival.source, arrival.data, arrival.time)
 
+    # ---- encryption (SRTP)
+
+    def _encrypt(self, settings: StreamSettings) -> None:
+        """Encrypt, or no longer, as was agreed; while the stream is off, nothing of it was."""
+        if settings.remote_port == 0:
+            return
+        if settings.keys is None:
+            self._srtp = None
+        elif self._srtp is None:
+            self._srtp = Srtp(settings.keys)
+        else:
+            self._srtp.rekey(settings.keys)
+
+    def _open(self, srtp: Srtp) -> None:
+        """Decrypt what waits in the inbox; what the peer has not made does not stay there."""
+        opened = [(arrival, srtp.open(arrival.data)) for arrival in self.inbox]
+        self.inbox[:] = [arrival._replace(data=data) for arrival, data in opened if data is not None]
+        if srtp.take_failure():
+            self._uplink.events.append(Unauthentic(leg=self.leg))
+
     # ---- reports (RTCP)
 
     def _report(self, now: float, departures: list[Departure]) -> None:
         """Add the report that is due, the last one if the leg ends."""
-        destination = self._rtcp_destination()
-        if destination is not None:
+        settings, destination = self._settings, self._rtcp_destination()
+        if settings is not None and destination is not None:
+            kind = RTP if settings.rtcp_mux else RTCP
             make = self._session.bye if self.closing else self._session.report
-            departures.append(Departure(self.leg, RTCP, destination, make(now, now + self._opened.wall_offset)))
+            departures.append(Departure(self.leg, kind, destination, make(now, now + self._opened.wall_offset)))
 
     def _rtcp_destination(self) -> HostPort | None:
         """Where the peer's reports come from; before any came, beside its RTP if that is not where the SDP said."""
         settings, destination = self._settings, self._latch.destination
         if settings is None or destination is None:
             return None
+        if settings.rtcp_mux:
+            return destination
         if self._rtcp_source is not None and self._rtcp_source[0] == destination[0]:
             return self._rtcp_source
         if destination != (settings.remote_host, settings.remote_port):
@@ -255,4 +288,9 @@ class Stream:
             frames_skipped=self._downlink.frames_skipped,
             frames_concealed=self._uplink.frames_concealed,
             foreign=self._latch.foreign,
+            unauthentic=self._srtp.rejected if self._srtp is not None else 0,
         )
+
+
+def _protected(departure: Departure, srtp: Srtp) -> Departure:
+    return departure._replace(data=srtp.protect(departure.data))

@@ -52,12 +52,14 @@ class Srtp:
         self._source = 0
         self._index = 0
         """48 bits in the RFC: roll-over counter and sequence number of the last packet from `_source`."""
-        self._failures = 0
+        self._failures, self._told = 0, False
 
-    @property
-    def fails(self) -> bool:
-        """Nothing that the peer has sent of late could be authenticated: it has another key than it told."""
-        return self._failures >= FAILURES_IN_A_ROW
+    def take_failure(self) -> bool:
+        """Tell, once for each agreement, that nothing of what comes can be authenticated: the peer has another key."""
+        if self._told or self._failures < FAILURES_IN_A_ROW:
+            return False
+        self._told = True
+        return True
 
     def rekey(self, keys: SrtpKeys) -> None:
         """Go on with the keys of a new agreement; those that are the same keep their roll-over counters.
@@ -73,7 +75,7 @@ class Srtp:
             self._receivers = [_session(keys.suite, keys.receiving, Policy.SSRC_ANY_INBOUND)]
             if self._index:
                 self._receivers.append(_advanced(keys, self._source, self._index))
-        self._failures = 0
+        self._failures, self._told = 0, False
 
     def protect(self, datagram: bytes) -> bytes:
         """Encrypt and sign an RTP or RTCP packet of ours."""

@@ -3,17 +3,19 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sipagent.capture.bundle import Capture
 from sipagent.errors import NoPortFree
-from sipagent.media import Arrival, Command, Leg, Media, MediaEvent, MediaLate, OpenLeg, Record, Tape
+from sipagent.media import Arrival, Command, Leg, Media, MediaEvent, MediaLate, OpenLeg, Record, SetMedia, Tape
 
 
 class PlayedPlane:
     """A media plane without thread and sockets: it ticks when the journal says, on what the journal says.
 
-    A journal is of one call, and so of one leg. With `record` it leaves both sides' audio in `tapes`.
+    A journal is of one call, and so of one leg. Its packets are plain, whatever was on the wire: a capture holds no
+    keys. With `record` the plane leaves both sides' audio in `tapes`.
     """
 
     capacity = 1
@@ -66,8 +68,12 @@ class PlayedPlane:
         return {"quiet_uplink_ms": opened["uplink_ms"], **opened} if opened else {}
 
     def _submit(self, command: Command) -> None:
-        if not isinstance(command, Record):  # the engine does not count it: the call may not have been recorded then
-            self._submitted.append(command)
+        match command:
+            case Record():  # the engine does not count it: the call may not have been recorded then
+                return
+            case SetMedia(settings=settings):
+                command = replace(command, settings=replace(settings, keys=None))
+        self._submitted.append(command)
 
     def tick(self, data: Mapping[str, Any]) -> None:
         """Run the tick that the journal holds, with as many commands as it took then, and deliver its events."""
