@@ -1,6 +1,7 @@
 """How long to hold packets back, from how unevenly they came."""
 
 from collections import deque
+from itertools import islice
 
 MINIMUM = 0.04
 MAXIMUM = 0.4
@@ -10,6 +11,10 @@ _WINDOW = 500
 _EVERY = 50
 _OUTLIERS = 5
 """Of 500 packets (10 s of 20 ms packets) the five slowest may be late: the 99th percentile."""
+_FORGIVEN = 3
+"""Of fewer as many as these: a stall holds up some packets once, and together."""
+_LATELY = 100
+"""Packets (2 s) of which the fastest tells how long the path is now: a clock that differs, and a new path, move it."""
 
 
 class DelayEstimate:
@@ -17,7 +22,8 @@ class DelayEstimate:
 
     A packet's lag is its arrival less its media time. The smallest lag seen lately is the path itself, what others have
     above it is jitter. The target covers the jitter of 99 packets of a hundred, and one `frame` for the phase between
-    the packets and the clock that plays them. All times are seconds.
+    the packets and the clock that plays them. It is worked out anew once a second, and grows
+    when a packet is slower than it bears. All times are seconds.
     """
 
     def __init__(self, frame: float) -> None:
@@ -34,14 +40,17 @@ class DelayEstimate:
         self._lags.append(lag)
         self._until_next -= 1
         if self._until_next == 0:
-            self._settle()
+            self._until_next = _EVERY
+            self.target = self._needed()
+        elif lag - self._shortest + self._frame > self.target:
+            self.target = max(self.target, self._needed())
 
     def of(self, media_time: float, now: float) -> float:
         """The delay that a sample of `media_time` has when it is played at `now`."""
         return now - media_time - self._shortest
 
     def raise_to(self, delay: float) -> None:
-        """Grow at once, because a packet came too late; the next settling may take it back."""
+        """Grow at once, because a packet came too late; within a second it is worked out again."""
         self.target = min(MAXIMUM, max(self.target, delay + self._frame))
 
     def forget(self) -> None:
@@ -49,10 +58,9 @@ class DelayEstimate:
         self._lags.clear()
         self._until_next = _EVERY
 
-    def _settle(self) -> None:
-        self._until_next = _EVERY
+    def _needed(self) -> float:
         ordered = sorted(self._lags)
-        self._shortest = ordered[0]
-        outliers = _OUTLIERS * len(ordered) // _WINDOW
-        jitter = ordered[-1 - outliers] - self._shortest
-        self.target = min(MAXIMUM, max(MINIMUM, jitter + self._frame))
+        self._shortest = min(islice(reversed(self._lags), _LATELY))
+        outliers = max(_FORGIVEN, _OUTLIERS * len(ordered) // _WINDOW)
+        jitter = ordered[-1 - min(outliers, len(ordered) - 1)] - self._shortest
+        return min(MAXIMUM, max(MINIMUM, jitter + self._frame))

@@ -120,7 +120,7 @@ def test_after_late_ticks_the_other_is_heard_no_later_than_before(missed: list[i
     for number in range(20):
         table.arrive(peer.say(frame(60 + number)))
         table.step()
-    arrived = [one.tick for one in to_other(table) if one.packet.payload == frame(60)]
+    arrived = [one.tick for one in to_other(table) if one.packet.payload.count(frame(60)[:1]) > 40]
     assert arrived
     assert arrived[0] - start <= 12
     assert table.media.failures == 0

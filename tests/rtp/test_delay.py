@@ -34,9 +34,25 @@ def test_ten_seconds_of_calm_bring_it_down() -> None:
     assert estimate(*[0.0, 0.05] * 25, *[0.0] * 500).target == MINIMUM
 
 
-def test_a_path_that_became_longer_is_no_jitter_for_long() -> None:
+def test_one_stall_is_no_jitter_even_in_the_first_second() -> None:
+    assert estimate(*[0.0] * 20, 0.06, 0.04, 0.02).target == MINIMUM
+
+
+def test_jitter_is_borne_as_soon_as_it_shows() -> None:
+    assert estimate(*[0.0] * 20, *[0.06, 0.0] * 4).target == pytest.approx(0.08)
+
+
+def test_a_path_that_became_longer_is_no_jitter_after_two_seconds() -> None:
     assert estimate(*[0.0] * 500, *[0.2] * 50).target == pytest.approx(0.22)
-    assert estimate(*[0.0] * 500, *[0.2] * 550).target == MINIMUM
+    assert estimate(*[0.0] * 500, *[0.2] * 150).target == MINIMUM
+
+
+@pytest.mark.parametrize("drift", [0.001, 0.03])
+def test_a_path_that_becomes_longer_and_longer_is_hardly_jitter(drift: float) -> None:
+    lags = [number * 0.02 * drift for number in range(2000)]
+    delay = estimate(*lags)
+    assert delay.target <= MINIMUM + 3 * drift
+    assert delay.of(40.0, now=40.0 + lags[-1] + 0.03) <= 3 * drift
 
 
 def test_the_delay_of_a_sample_counts_from_its_earliest_possible_arrival() -> None:

@@ -206,7 +206,7 @@ def test_a_delay_that_is_no_longer_needed_is_taken_out_of_the_silence() -> None:
 )
 def test_without_silence_speech_is_spliced_after_some_patience(likeness: float, after: float) -> None:
     line = Line(likeness=likeness)
-    until = 9 + round(after / TICK)
+    until = 5 + round(after / TICK)
     line.play(until, [*steady(0, 1, 2, *range(6, until)), *HELD_UP])
     assert line.buffer.statistics().cut == 0
     line.play(800, steady(*range(until, until + 800)))
