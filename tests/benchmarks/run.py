@@ -17,6 +17,7 @@ FIGURES = ROOT / "docs" / "figures.md"
 BENCHMARKS = {
     "answering": "How soon an INVITE is answered",
     "pacing": "A 60 s answer at the receiver",
+    "speech": "Human speech after a bad network",
     "parsing": "Reading an INVITE with SDP",
     "setups": "Call set-ups a second",
     "signalling_day": "Eight hours of signalling in virtual time",

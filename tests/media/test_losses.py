@@ -9,15 +9,10 @@ from sipagent.audio import g711
 from sipagent.audio.wav import read
 from sipagent.media import LegClosed
 from tests.media.desk import Desk, Peer
+from tests.media.traces import itu_losses
 
 PATTERNS = {"bursts of a twentieth": "stl-eid-patb5pct.ref", "one of a hundred": "stl-eid-patf10-2.ref"}
 FRAMES = 1000
-
-
-def losses(path: Path) -> list[bool]:
-    """Which frames of a pattern are lost. A frame is 512 bytes, of which 456 count: one a bit, 0 if erased."""
-    bits = np.fromfile(path, np.uint8).reshape(FRAMES, 512)[:, :456]
-    return [bool(lost) for lost in (bits == 0).any(axis=1)]
 
 
 def speech(corpora: Path) -> list[bytes]:
@@ -35,7 +30,7 @@ def distance(said: list[bytes], heard: list[bytes]) -> float:
 @pytest.mark.corpora
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_conversation_survives_the_patterns_of_the_itu(corpora: Path, pattern: str) -> None:
-    said, lost = speech(corpora), losses(corpora / "jitter" / PATTERNS[pattern])
+    said, lost = speech(corpora), itu_losses(corpora / "jitter" / PATTERNS[pattern])
     desk, peer = Desk(), Peer()
     leg = desk.open()
     for frame, is_lost in zip(said, lost, strict=True):
