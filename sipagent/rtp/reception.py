@@ -69,14 +69,22 @@ class Reception:
         ahead = (sequence - self._highest) % _CYCLE
         return ahead < MAX_DROPOUT or ahead > _CYCLE - MAX_MISORDER
 
+    def hear_by(self, clock_rate: int) -> None:
+        """Timestamps count by this from now on; the jitter so far is said in it too."""
+        self._jitter *= clock_rate / self._clock_rate
+        self._clock_rate = clock_rate
+        self._timestamp = -1
+
     def receive(self, sequence: int, timestamp: int, arrival: float) -> int | None:
         """Count a packet that continues the run; returns its extended sequence number, None for a duplicate."""
         self.received += 1
         ahead = (sequence - self._highest) % _CYCLE
-        if ahead and ahead < MAX_DROPOUT:
+        behind = 0
+        if ahead == 1 and self._seen == _SEEN_WINDOW:
+            self._highest += 1
+        elif ahead and ahead < MAX_DROPOUT:
             self._highest += ahead
             self._seen = (self._seen << ahead | 1) & _SEEN_WINDOW
-            behind = 0
         else:
             behind = -ahead % _CYCLE
             if self._seen >> behind & 1:

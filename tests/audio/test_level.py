@@ -33,3 +33,17 @@ def test_the_meter_hears_through_the_quiet_end_of_a_word() -> None:
 def test_the_meter_does_not_hear_a_whisper_of_noise() -> None:
     hiss = (np.random.default_rng(1).standard_normal(160) * 32768 * 10 ** (-50 / 20)).astype(np.int16)
     assert not VoiceMeter().hear(g711.encode(hiss, "pcma"), "pcma")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_meter_agrees_with_the_level_however_the_power_is_spread(encoding: str) -> None:
+    chance = np.random.default_rng(7)
+    verdicts = set()
+    for _ in range(300):
+        sound = chance.standard_normal(rate(encoding) // 50) * 32768 * 10 ** (chance.uniform(-60, -35) / 20)
+        sound[chance.random(len(sound)) < chance.choice([0.0, 0.5, 0.98])] = 0
+        frame = encode(np.clip(sound, -32768, 32767).astype(np.int16), encoding)
+        verdict = VoiceMeter(threshold=-45.0).hear(frame, encoding)
+        assert verdict == (level(frame, encoding) > -45.0)
+        verdicts.add(verdict)
+    assert verdicts == {False, True}
