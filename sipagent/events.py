@@ -187,6 +187,36 @@ class Disconnected(Event):
     by: str = "caller"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMeasured(Event):
+    """How a call sounded, and what the network did to it: told to those who watch the phone, when the media are over.
+
+    `score` is how we heard the far end, `remote_score` how it heard us: mean opinions from 1 to 4.4 by the E-model (ITU-T
+    G.107), as if all codecs were G.711. `loss` is the part of the packets that could not be played, `lost` and `late` the
+    reasons; `jitter_ms` is RFC 3550's, `delay_ms` what our jitter buffer held at the end. What begins with `remote` and
+    the round trip are known by the far end's reports: None where it sent none, as `score` is where nothing came. Frames
+    of ours that left late, right behind another, were bunched; those that did not leave at all were skipped.
+    """
+
+    score: float | None = None
+    packets_received: int = 0
+    loss: float = 0.0
+    lost: int = 0
+    late: int = 0
+    duplicates: int = 0
+    foreign: int = 0
+    concealed_ms: int = 0
+    jitter_ms: float = 0.0
+    delay_ms: float = 0.0
+    remote_score: float | None = None
+    packets_sent: int = 0
+    remote_loss: float | None = None
+    remote_jitter_ms: float | None = None
+    round_trip_ms: float | None = None
+    frames_bunched: int = 0
+    frames_skipped: int = 0
+
+
 # ---- the providers
 
 

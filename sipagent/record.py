@@ -6,6 +6,7 @@ from sipagent.events import (
     AgentSaid,
     CallAnswered,
     CallerSaid,
+    CallMeasured,
     CallReceived,
     DigitReceived,
     Disconnected,
@@ -33,7 +34,7 @@ class Turn:
 
 @dataclass(slots=True, kw_only=True)
 class CallRecord:
-    """Built from the events of one call; complete once `Disconnected` was among them."""
+    """Built from the events of one call; complete once `Disconnected` and `CallMeasured` were among them."""
 
     call_id: str
     engine: str = ""
@@ -46,6 +47,8 @@ class CallRecord:
     ended_by: str = ""
     reason: str = ""
     digits: str = ""
+    media: dict[str, object] = field(default_factory=dict)
+    """How the call sounded, as `CallMeasured` has it."""
     turns: list[Turn] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     _began: float = 0.0
@@ -78,6 +81,13 @@ class CallRecord:
                 self.failures.append(reason)
             case Disconnected(by=by, reason=reason):
                 self.duration, self.ended_by, self.reason = round(at, 3), by, reason
+            case CallMeasured() as measured:
+                self.media = asdict(measured)
+
+    @property
+    def is_complete(self) -> bool:
+        """The call is over, and its media are."""
+        return self.duration is not None and bool(self.media)
 
     def as_json(self) -> dict[str, object]:
         """Return the public fields, for `json.dumps`."""

@@ -23,7 +23,7 @@ from sipagent.config.keys import PROVIDERS, require_keys
 from sipagent.config.limits import require_available
 from sipagent.config.values import Capture, Recording
 from sipagent.errors import ConfigurationError, RegistrationError
-from sipagent.events import Disconnected, Registered, RegistrationFailed, Stamped
+from sipagent.events import CallMeasured, Disconnected, Registered, RegistrationFailed, Stamped
 from sipagent.local.receptionist import Script
 from sipagent.local.servers import API_KEY, LocalServers
 from sipagent.performance import Scenario
@@ -172,7 +172,7 @@ def _captures(files: CallFiles, configuration: Configuration, in_code: bool) -> 
 
 
 class RecordWriter:
-    """Writes the record of each call beside its other files, once the call is over."""
+    """Writes the record of each call beside its other files, once the call is over, and again when it is measured."""
 
     def __init__(self, files: CallFiles, *, engine: str) -> None:
         self._files = files
@@ -185,11 +185,13 @@ class RecordWriter:
             return
         if stamped.call_id not in self._records:
             self._records[stamped.call_id] = CallRecord(call_id=stamped.call_id, engine=self._engine)
-        self._records[stamped.call_id].take(stamped)
-        if isinstance(stamped.event, Disconnected):
-            record = self._records.pop(stamped.call_id)
+        record = self._records[stamped.call_id]
+        record.take(stamped)
+        if isinstance(stamped.event, Disconnected | CallMeasured):
             path = self._files.base(stamped.call_id).with_suffix(".json")
             path.write_text(json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if record.is_complete:
+            del self._records[stamped.call_id]
             self._files.forget(stamped.call_id)
 
 

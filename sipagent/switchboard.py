@@ -26,8 +26,9 @@ from sipagent.config import Configuration
 from sipagent.destinations import Destinations
 from sipagent.diversions import Diversions, Route
 from sipagent.errors import ConfigurationError, NoPortFree, NotAcceptable, Outcome
-from sipagent.events import CallReceived, DigitReceived, Event, MessageReceived, Notice
+from sipagent.events import CallMeasured, CallReceived, DigitReceived, Event, MessageReceived, Notice
 from sipagent.line import Line
+from sipagent.measured import measured
 from sipagent.media import (
     DigitHeard,
     LegClosed,
@@ -383,8 +384,9 @@ class Switchboard:
             case LegFailed(traceback=text):
                 log.error("call %s: its media failed\n%s", call.call_id, text)
                 call.hang_up("its media failed")
-            case LegClosed():
+            case LegClosed(statistics=statistics):
                 self._taps.close(call.call_id)
+                self._publish(call.call_id, measured(statistics) if statistics is not None else CallMeasured())
 
     def _note(self, call_id: str, kind: str, data: Mapping[str, object]) -> None:
         """Take down what a replay of the call needs to know."""

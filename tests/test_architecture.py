@@ -16,7 +16,8 @@ LEAVES = {"errors", "events"}
 CORE = {"sip", "sdp", "rtp", "audio"}
 CALL = {
     *("active", "call", "call_media", "destinations", "diversions", "enrolment", "following", "line", "lines"),
-    *("performance", "playback", "reach", "ringback", "ringing", "stream", "tap", "terms", "transfer", "trunk", "world"),
+    *("measured", "performance", "playback", "reach", "ringback", "ringing", "stream", "tap", "terms", "transfer"),
+    *("trunk", "world"),
 }
 """The parts of a call: one house with the phone, in rooms of their own to be read one by one."""
 TOP = {"bench", "cli", "console", "capture", "testing", "service", "__init__", "__main__"}
@@ -40,6 +41,7 @@ ARROWS: dict[str, set[str]] = {
     "config": {"sip"},
     "stream": set(),
     "line": {"agent.interfaces", "sdp", "sip"},
+    "measured": {"media", "rtp.quality"},
     "ringback": {"agent.interfaces", "audio", "line"},
     "transfer": {"call", "ringing", "sip"},
     "active": {"call", "call_media", "following", "line", "ringing"},

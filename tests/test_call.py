@@ -8,7 +8,7 @@ import pytest
 from sipagent import Call, DigitReceived, Disconnected, Event, InboundCall, SpeechStarted
 from sipagent.audio import g711, tones, wav
 from sipagent.errors import CallFailed, LocalProtocolError
-from sipagent.events import CallAnswered, CallReceived, HoldChanged
+from sipagent.events import CallAnswered, CallMeasured, CallReceived, HoldChanged
 from tests.exchange import Exchange
 from tests.handset import TICK, TONE, sdp
 
@@ -41,7 +41,7 @@ def test_a_call_rings_is_answered_is_heard_both_ways_and_is_ended_by_the_caller(
     told = Exchange(echo).tell(story)
 
     kinds = [type(stamped.event) for stamped in told.events]
-    assert kinds == [CallReceived, CallAnswered, Disconnected]
+    assert kinds == [CallReceived, CallAnswered, Disconnected, CallMeasured]
     assert told.of(CallReceived) == [
         CallReceived(caller="sip:alice@127.0.0.2", called="sip:agent@127.0.0.1", display_name="Alice")
     ]

@@ -172,7 +172,9 @@ def test_the_caller_who_hangs_up_in_the_middle_leaves_what_they_heard() -> None:
     _, interrupted = told.of(AgentSaid)
     assert interrupted.interrupted
     assert STORY.startswith(interrupted.heard_text)
-    assert told.of(Disconnected) == [told.events[-1].event], "the end of the call is its last event"
+    assert told.of(Disconnected) == [told.events[-2].event], (
+        "behind the end of the call there is its quality, and no more"
+    )
 
 
 def test_a_tool_is_called_and_its_answer_spoken() -> None:

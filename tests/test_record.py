@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sipagent import AgentSaid, CallerSaid, DigitReceived, Disconnected, Event, ProviderFailed, SpeechEnded
 from sipagent.call_files import CallFiles
-from sipagent.events import CallAnswered, CallReceived, MediaStarted, Stamped
+from sipagent.events import CallAnswered, CallMeasured, CallReceived, MediaStarted, Stamped
 from sipagent.record import CallRecord, Turn
 from sipagent.service import RecordWriter
 
@@ -50,6 +50,14 @@ def test_a_whole_call() -> None:
     ]
 
 
+def test_a_record_is_complete_once_the_call_is_over_and_measured() -> None:
+    record = recorded()
+    assert not record.is_complete
+    record.take(Stamped(time=BEGAN + 8.2, call_id="call-1", event=CallMeasured(score=4.4, packets_received=400)))
+    assert record.is_complete
+    assert (record.media["score"], record.media["packets_received"], record.duration) == (4.4, 400, 8.123)
+
+
 def test_json_has_the_public_fields_only() -> None:
     data = json.loads(json.dumps(recorded().as_json()))
     assert data["engine"] == "local"
@@ -70,6 +78,9 @@ def test_each_call_has_its_file_once_it_is_over(tmp_path: Path) -> None:
     assert file.name.endswith("-second.json")
     data = json.loads(file.read_text(encoding="utf-8"))
     assert (data["call_id"], data["engine"], data["ended_by"]) == ("second", "cloud", "caller")
+    writer.take(Stamped(time=BEGAN + 8.2, call_id="second", event=CallMeasured(score=4.2)))
+    assert list(tmp_path.iterdir()) == [file]
+    assert json.loads(file.read_text(encoding="utf-8"))["media"]["score"] == 4.2
     writer.take(first[-1])
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -52,6 +52,8 @@ def test_of_a_call_a_recording_a_capture_and_a_record_are_kept(tmp_path: Path) -
     assert len({path.name.partition(".")[0] for path in kept.values()}) == 1
     record = json.loads(kept["json"].read_text())
     assert (record["codec"], record["digits"], record["ended_by"], record["engine"]) == ("pcmu", "5", "caller", "cloud")
+    assert record["media"]["score"] > 4
+    assert record["media"]["packets_sent"] > 50
     left, right = wav.read(kept["wav"].read_bytes()).samples
     assert (abs(left) > 1000).sum() > 4000
     assert (abs(right) > 1000).sum() > 4000

@@ -118,7 +118,7 @@ def test_the_last_notify_is_lost_to_the_bye() -> None:
 
     told = tell(transferring(mode="refer"), story)
     assert states(told) == ["started", "accepted", "answered"]
-    assert isinstance(told.events[-1].event, Disconnected)
+    assert isinstance(told.events[-2].event, Disconnected)
 
 
 def test_a_far_end_that_never_tells_how_it_went() -> None:

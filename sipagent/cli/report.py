@@ -12,6 +12,7 @@ from sipagent.events import (
     CallerRefused,
     CallerSaid,
     CallFailed,
+    CallMeasured,
     CallMoved,
     CallReceived,
     DigitReceived,
@@ -130,6 +131,8 @@ def _sentence(event: Event) -> str | None:
             return f"goes on with {event.far_end}"
         case MessageReceived():
             return f"text from {event.sender}: {event.text}"
+        case CallMeasured():
+            return _quality(event)
         case CallFailed():
             return f"failed: {event.code} {event.reason}"
         case ProviderFailed():
@@ -141,3 +144,16 @@ def _sentence(event: Event) -> str | None:
         case Notice():
             return event.text
     return None
+
+
+def _quality(measured: CallMeasured) -> str | None:
+    """How a call sounded both ways, and why; nothing of one in which nothing was heard."""
+    if measured.score is None:
+        return None
+    there = f", {measured.remote_score:.1f} at the far end" if measured.remote_score is not None else ""
+    travelled = f", round trip {measured.round_trip_ms:.0f} ms" if measured.round_trip_ms is not None else ""
+    ours = f", {measured.frames_skipped} frames of ours did not leave" if measured.frames_skipped else ""
+    return (
+        f"sounded {measured.score:.1f} of 4.4 here{there}: {measured.loss:.1%} lost, "
+        f"jitter {measured.jitter_ms:.0f} ms{travelled}{ours}"
+    )

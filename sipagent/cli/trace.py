@@ -1,10 +1,10 @@
 """`--trace`: SIP messages, RTP and RTCP packets and provider frames as they pass, for people."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sipagent.media import RTCP, TickRecord
-from sipagent.rtp import packet
+from sipagent.rtp import packet, rtcp
 from sipagent.sip.flow import Flow
 
 CREDENTIALS = re.compile(r"^((?:proxy-)?authorization)\s*:.*(?:\n[ \t].*)*", re.IGNORECASE | re.MULTILINE)
@@ -48,8 +48,37 @@ class Trace:
     def _packet(self, kind: str, way: str, peer: tuple[str, int], data: bytes, time: float) -> None:
         if kind not in self._wanted:
             return
-        rtp = None if kind == RTCP else packet.parse(data)
-        what = f"{len(data)} bytes"
-        if rtp is not None:
-            what += f" seq {rtp.sequence} ts {rtp.timestamp} pt {rtp.payload_type}" + (" marker" if rtp.marker else "")
-        self._echo(f"--- {time:.3f} {kind} {way} {peer[0]}:{peer[1]} {what}")
+        what = _reports(data) if kind == RTCP else _media(data)
+        self._echo(f"--- {time:.3f} {kind} {way} {peer[0]}:{peer[1]} {len(data)} bytes{what}")
+
+
+def _media(data: bytes) -> str:
+    rtp = packet.parse(data)
+    if rtp is None:
+        return ""
+    return f" seq {rtp.sequence} ts {rtp.timestamp} pt {rtp.payload_type}" + (" marker" if rtp.marker else "")
+
+
+def _reports(data: bytes) -> str:
+    """Say what a compound of reports says, in the units of RTCP: jitter is in those of the timestamp."""
+    return "".join(f" {_report(part)}" for part in rtcp.parse_compound(data) or ())
+
+
+def _report(part: rtcp.RtcpPacket) -> str:
+    match part:
+        case rtcp.SenderReport(packet_count=packets, octet_count=octets, blocks=blocks):
+            return f"SR sent {packets} packets {octets} octets" + _heard(blocks)
+        case rtcp.ReceiverReport(blocks=blocks):
+            return "RR" + _heard(blocks)
+        case rtcp.SourceDescription(cnames=cnames):
+            return "SDES " + " ".join(cname for _, cname in cnames)
+        case rtcp.Goodbye():
+            return "BYE"
+
+
+def _heard(blocks: Sequence[rtcp.ReportBlock]) -> str:
+    return "".join(
+        f" heard {block.ssrc:#x} to seq {block.highest_sequence} lost {block.cumulative_lost}"
+        f" ({block.fraction_lost / 256:.1%} lately) jitter {block.jitter}"
+        for block in blocks
+    )

@@ -35,7 +35,7 @@ def test_events_come_as_json_lines(sipagent: Command, sip_server: Start) -> None
     server = sip_server(take)
     result = sipagent("dial", f"sip:bob@{server.address}", "--duration", "0.2", "--json", *LOOPBACK)
     events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [event["type"] for event in events] == ["CallProgressed", "CallAnswered", "Disconnected"]
+    assert [event["type"] for event in events] == [*("CallProgressed", "CallAnswered", "Disconnected", "CallMeasured")]
     assert events[1]["codec"] == "pcmu"
     assert events[1]["call_id"] == server.of("INVITE")[0].call_id
     assert events[2]["by"] == "us"

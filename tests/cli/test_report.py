@@ -14,12 +14,14 @@ from sipagent.events import (
     CallAnswered,
     CallerRefused,
     CallFailed,
+    CallMeasured,
     CallMoved,
     CallReceived,
     HoldChanged,
     MediaStarted,
     MessageReceived,
     Notice,
+    ProgressHeard,
     ProviderFailed,
     Registered,
     RegistrationFailed,
@@ -29,7 +31,7 @@ from sipagent.events import (
     TransferProgress,
 )
 from sipagent.media import RTCP, RTP, Arrival, Departure, TickRecord
-from sipagent.rtp import packet
+from sipagent.rtp import packet, rtcp
 from sipagent.sip.flow import Address, Flow, Transport
 
 
@@ -44,6 +46,19 @@ def line_of(event: Event, call_id: str = "") -> str:
     ("event", "line"),
     [
         (Registered(account="6001", registrar="sip:pbx", expires=300), "registered 6001 at sip:pbx for 300 s"),
+        (ProgressHeard(sign="beep"), "the line tells: beep"),
+        (CallMeasured(), ""),
+        (
+            CallMeasured(score=4.41, packets_received=500, loss=0.0, jitter_ms=0.4),
+            "sounded 4.4 of 4.4 here: 0.0% lost, jitter 0 ms",
+        ),
+        (
+            CallMeasured(
+                score=3.96, loss=0.0312, jitter_ms=12.4, remote_score=4.2, round_trip_ms=48.6, frames_skipped=3
+            ),
+            "sounded 4.0 of 4.4 here, 4.2 at the far end: 3.1% lost, jitter 12 ms, round trip 49 ms, "
+            "3 frames of ours did not leave",
+        ),
         (
             RegistrationFailed(
                 account="6001",
@@ -213,4 +228,30 @@ def test_packets_are_named_by_number_time_and_type() -> None:
         "--- 2.000 rtp from 127.0.0.2:4000 172 bytes seq 17 ts 3200 pt 0 marker",
         "--- 2.000 rtcp from 127.0.0.2:4000 28 bytes",
         "--- 2.000 rtp to 127.0.0.2:4000 6 bytes",
+    ]
+
+
+def test_a_report_of_rtcp_is_a_line_of_what_it_says() -> None:
+    block = rtcp.ReportBlock(
+        ssrc=0xCA11E4, fraction_lost=8, cumulative_lost=5, highest_sequence=700, jitter=12, last_report=0, delay=0
+    )
+    sent = rtcp.SenderReport(ssrc=7, ntp_time=0, rtp_timestamp=0, packet_count=250, octet_count=40000, blocks=(block,))
+    description, goodbye = rtcp.SourceDescription(cnames=((7, "us"),)), rtcp.Goodbye(ssrcs=(7,))
+    data = rtcp.serialise([sent, description, goodbye])
+    listening = rtcp.serialise([rtcp.ReceiverReport(ssrc=9)])
+    peer = ("127.0.0.2", 4001)
+    record = TickRecord(
+        leg=1,
+        tick=5,
+        now=2.0,
+        commands=0,
+        arrivals=(Arrival(1, RTCP, peer, listening, 1.99),),
+        departures=(Departure(1, RTCP, peer, data),),
+    )
+    lines: list[str] = []
+    Trace(frozenset({"rtcp"}), lines.append).tick(record, 2.0)
+    assert lines == [
+        "--- 2.000 rtcp from 127.0.0.2:4001 8 bytes RR",
+        "--- 2.000 rtcp to 127.0.0.2:4001 76 bytes SR sent 250 packets 40000 octets"
+        " heard 0xca11e4 to seq 700 lost 5 (3.1% lately) jitter 12 SDES us BYE",
     ]
