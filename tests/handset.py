@@ -9,6 +9,7 @@ from typing import TypeVar
 from sipagent.audio import g711, level, tones
 from sipagent.rtp import packet
 from sipagent.rtp.packet import RtpPacket
+from sipagent.rtp.srtp import Srtp
 from sipagent.sip.message import Request, Response, parse
 from sipagent.testing.network import HostPort, Network
 from tests.sip.bench import answer, request
@@ -52,6 +53,8 @@ class Handset:
         self.answer_in_ack: bytes | None = None
         """The SDP of the ACK: of a delayed offer."""
         self.acknowledges = True
+        self.cipher: Srtp | None = None
+        """What it encrypts with, and decrypts what it hears."""
         self._host = host
         self._call_id = call_id
         self._local_tag = tag
@@ -185,9 +188,8 @@ class Handset:
         to = to or self._audio_of_phone()
         for at in range(0, len(audio), 160):
             self._sequence += 1
-            self._rtp.send(
-                packet.build(payload_type, self._sequence, self._sequence * 160, 77, audio[at : at + 160]), to
-            )
+            datagram = packet.build(payload_type, self._sequence, self._sequence * 160, 77, audio[at : at + 160])
+            self._rtp.send(self.cipher.protect(datagram) if self.cipher else datagram, to)
             await asyncio.sleep(TICK)
 
     async def presses(self, digit: str) -> None:
@@ -276,7 +278,7 @@ class Handset:
             self.answers(487, self.of("INVITE")[0])
 
     def _hear(self, data: bytes, source: HostPort) -> None:
-        received = packet.parse(data)
+        received = packet.parse(self.cipher.open(data) or b"" if self.cipher else data)
         assert received is not None
         self.heard.append(Heard(asyncio.get_running_loop().time(), received))
 

@@ -64,8 +64,8 @@ def _of_tls(configuration: Configuration) -> Iterator[str]:
 
 def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
     yield from _left_out_codecs(title, line.codecs, ())
-    if line.srtp is Srtp.OFFER:
-        yield f"{title} srtp = offer is not built yet; speech is not encrypted"
+    if line.srtp is not Srtp.OFF and not _is_by_tls(line):
+        yield f"{title} srtp = {line.srtp.value}: the keys can be read on the way; write transport = tls"
 
 
 def _of_trunk(title: str, trunk: Trunk, general: General) -> Iterator[str]:
@@ -105,9 +105,13 @@ def _impossible(configuration: Configuration) -> Iterator[str]:
             yield f"{_title(agent)} pipeline = {agent.pipeline.value} is not built yet; write half-cascade or echo"
 
 
+def _is_by_tls(line: Account | Trunk) -> bool:
+    """Whether signalling with the line goes through TLS, as far as its section says."""
+    uris = (line.outbound_proxy, line.registrar) if isinstance(line, Account) else (line.host,)
+    return line.transport is Transport.TLS or any(uri.startswith("sips:") for uri in uris if uri)
+
+
 def _impossible_on_line(title: str, line: Account | Trunk) -> Iterator[str]:
-    if line.srtp is Srtp.REQUIRE:
-        yield f"{title} srtp = require is not built yet: speech would be in the clear; write off if it may"
     if line.codecs and not CODECS & set(line.codecs):
         yield f"{title} codecs: this version speaks ulaw and alaw only; add one of them"
 

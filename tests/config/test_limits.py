@@ -26,7 +26,14 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
             "[general] transports: tls listens only with a certificate in [tls]; our own connections need none",
         ),
         ("[general]\nrtp = shared", "[general] rtp = shared is not built yet; every call has a port of its own"),
-        (f"{OFFICE}srtp = offer", "[account office] srtp = offer is not built yet; speech is not encrypted"),
+        (
+            f"{OFFICE}srtp = offer",
+            "[account office] srtp = offer: the keys can be read on the way; write transport = tls",
+        ),
+        (
+            "[trunk t]\npeers = 192.0.2.1\nsrtp = require",
+            "[trunk t] srtp = require: the keys can be read on the way; write transport = tls",
+        ),
         (
             "[trunk t]\npeers = 192.0.2.1\ncodecs = alaw,opus",
             "[trunk t] codecs: opus is not built yet and is neither offered nor accepted",
@@ -59,16 +66,25 @@ def test_what_is_left_out_is_said_with_what_happens_instead(text: str, note: str
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"{OFFICE}srtp = require\ntransport = tls",
+        OFFICE.replace("sip:", "sips:") + "srtp = offer",
+        f"{OFFICE}srtp = require\noutbound_proxy = sips:proxy.example.com",
+        "[trunk t]\npeers = 192.0.2.1\nhost = sips:t.example.com\ncaller_id = x\nsrtp = require",
+    ],
+)
+def test_keys_that_go_by_tls_are_nothing_to_speak_of(text: str) -> None:
+    assert unavailable(load_text(text, {})) == []
+
+
+@pytest.mark.parametrize(
     ("text", "refusal"),
     [
         ("[general]\ncodecs = opus", "[general] codecs: this version speaks ulaw and alaw only; add one of them"),
         (
             f"[general]\ntransports = tcp\n{OFFICE}transport = udp",
             "[account office] transport = udp, and [general] transports has no udp; add it, or write tcp or tls",
-        ),
-        (
-            f"{OFFICE}srtp = require",
-            "[account office] srtp = require is not built yet: speech would be in the clear; write off if it may",
         ),
         (
             f"{OFFICE}codecs = g722",
