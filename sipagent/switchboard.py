@@ -17,7 +17,7 @@ from typing import Any
 
 from sipagent.active import Active
 from sipagent.agent.clips import Clips
-from sipagent.agent.interfaces import Surroundings, surroundings
+from sipagent.agent.interfaces import FrameSocket, Surroundings, surroundings
 from sipagent.agent.tools import Tool
 from sipagent.call import Call
 from sipagent.call_media import LegMedia
@@ -52,7 +52,7 @@ from sipagent.sip.identity import Identity
 from sipagent.sip.invite import InviteSession
 from sipagent.sip.transfer import TransferMode
 from sipagent.sip.uri import Uri
-from sipagent.tap import TappedIds, TappedSocket, Taps
+from sipagent.tap import TappedIds, Taps
 from sipagent.terms import Terms
 from sipagent.transfer import Announcement, Transfer
 from sipagent.world import World, provider_options
@@ -320,15 +320,10 @@ class Switchboard:
         call_id = call.call_id if call is not None else ""
         opened: dict[str, int] = {}
 
-        def open_socket(name: str) -> TappedSocket:
+        def open_socket(name: str) -> FrameSocket:
             opened[name] = opened.get(name, 0) + 1
             label = name if opened[name] == 1 else f"{name}#{opened[name]}"
-            return TappedSocket(
-                self._world.open_socket(name),
-                name=label,
-                record=lambda entry: self._taps.record(call_id, entry),
-                now=self._loop.time,
-            )
+            return self._taps.tapped(self._world.open_socket(name), call_id, name=label, now=self._loop.time)
 
         return Surroundings(
             open_socket=open_socket,

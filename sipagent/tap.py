@@ -68,6 +68,12 @@ class Taps:
         elif self._make is not None and call_id:
             self._held.setdefault(call_id, []).append(entry)
 
+    def tapped(self, socket: FrameSocket, call_id: str, *, name: str, now: Callable[[], float]) -> FrameSocket:
+        """Return `socket` with all that passes it taken down under `name`; where nobody listens, as it is."""
+        if not self.wanted:
+            return socket
+        return TappedSocket(socket, name=name, record=lambda entry: self.record(call_id, entry), now=now)
+
     def open(self, call_id: str) -> None:
         """The call is one of ours: keep what came so far, and all that follows."""
         if self._make is None:
