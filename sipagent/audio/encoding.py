@@ -77,7 +77,9 @@ class Transcoder:
 
     def convert(self, audio: bytes, source: str, target: str) -> bytes:
         """Take the next piece of the stream. Another `source` or `target` than before begins a new stream."""
-        if PCM not in (source, target) or source == target:
+        if source == target:
+            return audio
+        if PCM not in (source, target):
             return g711.transcode(audio, source, target)
         if self._resampler is None or (source, target) != self._way:
             self._way = source, target

@@ -1,6 +1,6 @@
 """The playout buffer: speech waiting to be sent, in frames of 20 ms, with marks and exact positions.
 
-A position counts the samples of speech given since the buffer was made, whether they were sent or dropped:
+A position counts the speech given since the buffer was made, in units of 1/8000 s, whether it was sent or dropped:
 
     given      |==== sent ====|---- dropped by clear ----|==== waiting ====|
     position   0              sent_until                 the next to be sent
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sipagent.audio import g711
+from sipagent.audio.encoding import FRAME, Transcoder, duration, width
 
 
 class Mark(NamedTuple):
@@ -21,17 +21,37 @@ class Mark(NamedTuple):
     position: int
 
 
+class _Piece:
+    """Speech of one encoding."""
+
+    __slots__ = ("audio", "encoding", "width")
+
+    def __init__(self, encoding: str) -> None:
+        self.audio = bytearray()
+        self.encoding = encoding
+        self.width = width(encoding)
+
+    def take(self, units: int) -> bytes:
+        """Take out so much of the beginning, or all."""
+        size = units * self.width
+        taken = bytes(self.audio[:size])
+        del self.audio[:size]
+        return taken
+
+
 class Playout:
-    """Speech in the order it was given. The audio is G.711 of one law: one byte is one sample.
+    """Speech in the order it was given, each piece as it came; it is transcoded when it leaves in another encoding.
 
     A mark passes with the frame that holds its sample; a mark at the end of its audio, with the last sample of it.
     """
 
-    __slots__ = ("_audio", "_given", "_marks", "_puts")
+    __slots__ = ("_given", "_marks", "_pieces", "_puts", "_transcoder", "_waiting")
 
     def __init__(self) -> None:
-        self._audio = bytearray()
+        self._pieces: deque[_Piece] = deque()
+        self._transcoder = Transcoder()
         self._given = 0
+        self._waiting = 0
         self._puts = 0
         self._marks: deque[tuple[int, Mark]] = deque()
 
@@ -43,25 +63,37 @@ class Playout:
     @property
     def sent_until(self) -> int:
         """The position of the next sample to be sent; `given` when nothing waits."""
-        return self._given - len(self._audio)
+        return self._given - self._waiting
 
     def __bool__(self) -> bool:
-        return bool(self._audio)
+        return self._waiting > 0
 
-    def put(self, audio: bytes, marks: Sequence[tuple[int, str]] = ()) -> int:
-        """Queue audio with its marks, (offset in samples, name); returns the position of its first sample."""
-        start, self._puts = self._given, self._puts + 1
-        self._audio += audio
-        self._given += len(audio)
+    def put(self, audio: bytes, encoding: str, marks: Sequence[tuple[int, str]] = ()) -> int:
+        """Queue audio with its marks, (offset in units, name); returns the position of its first sample."""
+        start, units = self._given, duration(audio, encoding)
+        if not self._pieces or self._pieces[-1].encoding != encoding:
+            self._pieces.append(_Piece(encoding))
+        self._pieces[-1].audio += audio[: units * width(encoding)]
+        self._puts += 1
+        self._given += units
+        self._waiting += units
         for offset, name in sorted(marks, key=lambda mark: mark[0]):
-            position = start + min(max(offset, 0), len(audio))
+            position = start + min(max(offset, 0), units)
             self._marks.append((min(position + 1, self._given), Mark(self._puts - 1, name, position)))
         return start
 
-    def pop(self) -> bytes:
-        """Take the next 160 samples: fewer at the end of the speech, none when nothing waits."""
-        frame = bytes(self._audio[: g711.FRAME])
-        del self._audio[: g711.FRAME]
+    def pop(self, encoding: str) -> bytes:
+        """Take the next 20 ms in `encoding`: less at the end of the speech, nothing when none waits."""
+        frame, missing = b"", FRAME
+        while missing and self._waiting:
+            piece = self._pieces[0]
+            taken = piece.take(missing)
+            if not piece.audio:
+                self._pieces.popleft()
+            units = len(taken) // piece.width
+            missing -= units
+            self._waiting -= units
+            frame += self._transcoder.convert(taken, piece.encoding, encoding)
         return frame
 
     def passed(self) -> Sequence[Mark]:
@@ -76,10 +108,7 @@ class Playout:
     def clear(self) -> int:
         """Drop all that waits, with its marks; returns `sent_until` as it was."""
         sent_until = self.sent_until
-        self._audio.clear()
+        self._pieces.clear()
+        self._waiting = 0
         self._marks.clear()
         return sent_until
-
-    def transcode(self, source: str, target: str) -> None:
-        """Say what waits in the other law: the codec of the call has changed."""
-        self._audio = bytearray(g711.transcode(bytes(self._audio), source, target))

@@ -32,11 +32,12 @@ class Splice(NamedTuple):
 class Splicer:
     """Splices audio of one encoding."""
 
-    __slots__ = ("_encoding", "_rising", "_scale", "_width")
+    __slots__ = ("_encoding", "_rising", "_scale", "width")
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
-        self._width = width(encoding)
+        self.width = width(encoding)
+        """Bytes of a unit."""
         self._scale = rate(encoding) // UNITS
         self._rising = np.arange(SEAM * self._scale) / (SEAM * self._scale)
 
@@ -57,7 +58,7 @@ class Splicer:
         best = int(np.argmax(likeness))
         start = at + shifts[best]
         faded = here * (1.0 - self._rising) + samples[start * scale :][:seam] * self._rising
-        rest = audio[(start + SEAM) * self._width : (start + FRAME) * self._width]
+        rest = audio[(start + SEAM) * self.width : (start + FRAME) * self.width]
         frame = encode(np.round(faded).astype(np.int16), self._encoding) + rest
         return Splice(frame, shifts[best], float(likeness[best]))
 

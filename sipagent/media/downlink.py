@@ -1,16 +1,19 @@
 """What a leg sends: one packet every 20 ms, of speech, of a key press, of another leg's audio, or of comfort noise.
 
 speak ──► Playout ─┐
-press ──► Keypad ──┼─► RtpSession ─► datagram        and a ring: sequence number ─► position in the speech
-other leg ─────────┤
-comfort noise ─────┘
+other leg ─────────┼─► Encoder ─► RtpSession ─► datagram     and a ring: sequence number ─► position in the speech
+comfort noise ─────┘                 ▲
+press ──► Keypad ────────────────────┘
+
+G.711 needs no encoder: what is spoken is what leaves.
 """
 
 from array import array
 from collections.abc import Sequence
 
-from sipagent.audio import g711
+from sipagent.audio.codec import Encoder, clock_rate
 from sipagent.audio.comfort import noise
+from sipagent.audio.encoding import FRAME, PCM, PCMU, Transcoder, convert, width
 from sipagent.audio.playout import Playout
 from sipagent.media.commands import SendDigit, Speak, StreamSettings
 from sipagent.media.events import Drained, MarkPassed, MediaEvent, SpeechCleared
@@ -19,8 +22,8 @@ from sipagent.rtp.session import RtpSession
 
 MOST_AT_ONCE = 3
 """Frames that a late tick sends back to back; any receiver's jitter buffer has room for them."""
-_MOST_RELAYED = 2 * g711.FRAME
-"""Samples of another leg that may wait: more would stay late for good, so all but the newest frame is left out."""
+_MOST_RELAYED = 2
+"""Frames of another leg that may wait: more would stay late for good, so all but the newest frame is left out."""
 _RING = 512
 """Packets (10 s) that the peer's reports can still confirm: it says what came last, one way before we hear it."""
 
@@ -30,15 +33,20 @@ class Downlink:
 
     __slots__ = (
         "_acknowledged_until",
+        "_encoder",
         "_encoding",
+        "_frame_samples",
+        "_frame_size",
         "_keypad",
         "_leg",
         "_marker",
+        "_payload_type",
         "_playout",
         "_positions",
         "_relayed",
         "_session",
         "_speeches",
+        "_transcoder",
         "events",
         "frames_bunched",
         "frames_skipped",
@@ -54,11 +62,18 @@ class Downlink:
         self.frames_bunched = 0
         self.frames_skipped = 0
         self._leg = leg
-        self._encoding = g711.PCMU
+        self._encoding = PCMU
+        self._encoder: Encoder | None = None
+        self._frame_size = FRAME
+        """Bytes of 20 ms in the encoding of the leg."""
+        self._payload_type = 0
+        self._frame_samples = FRAME
+        """By how much the RTP timestamp moves in 20 ms."""
         self._session = session
         self._playout = Playout()
-        self._keypad = Keypad(session)
+        self._keypad = Keypad(session, self._number)
         self._relayed = b""
+        self._transcoder = Transcoder()
         self._speeches = 0
         self._marker = True
         self._positions = array("q", bytes(8 * _RING))
@@ -67,15 +82,21 @@ class Downlink:
     # ---- what the loop asks
 
     def set_media(self, settings: StreamSettings) -> None:
-        """Send so from now on; speech that waits is transcoded."""
-        self._playout.transcode(self._encoding, settings.encoding)
-        self._relayed = g711.transcode(self._relayed, self._encoding, settings.encoding)
-        self.settings = settings
+        """Send so from now on; speech that waits is transcoded when it leaves."""
+        before, self.settings = self.settings, settings
+        self._payload_type = settings.payload_type
+        if before is not None and _same_codec(before, settings):
+            return
+        self._relayed = convert(self._relayed, self._encoding, settings.encoding)
         self._encoding = settings.encoding
+        self._encoder = Encoder(settings.codec, settings.codec_parameters) if self._encoding == PCM else None
+        self._frame_size = FRAME * width(self._encoding)
+        self._session.clock_rate = clock_rate(settings.codec)
+        self._frame_samples = self._session.clock_rate // 50
 
     def speak(self, command: Speak) -> None:
         """Queue speech."""
-        self._playout.put(g711.transcode(command.audio, command.encoding, self._encoding), command.marks)
+        self._playout.put(command.audio, command.encoding, command.marks)
         self._speeches += 1
 
     def press(self, command: SendDigit) -> None:
@@ -84,9 +105,9 @@ class Downlink:
 
     def relay(self, audio: bytes, encoding: str) -> None:
         """Take what another leg has just heard: it leaves in the next tick, where we have nothing to say ourselves."""
-        self._relayed += g711.transcode(audio, encoding, self._encoding)
-        if len(self._relayed) > _MOST_RELAYED:
-            self._relayed = self._relayed[-g711.FRAME :]
+        self._relayed += self._transcoder.convert(audio, encoding, self._encoding)
+        if len(self._relayed) > _MOST_RELAYED * self._frame_size:
+            self._relayed = self._relayed[-self._frame_size :]
 
     def clear(self) -> None:
         """Drop the speech that waits, and say what became of it."""
@@ -133,17 +154,17 @@ class Downlink:
 
     def _rest(self, frames: int) -> None:
         """Let time pass without packets. The next one is marked, as after any silence (RFC 3551 section 4.1)."""
-        self._session.advance(frames * g711.FRAME)
+        self._session.advance(frames * self._frame_samples)
         self._marker = True
 
     def _send_frame(self, tick: int, settings: StreamSettings) -> bytes:
         keys = self._keypad.send(self._playout.sent_until, settings) if self._keypad.is_busy else None
         relayed = self._take_relayed() if self._relayed else b""
-        speech = self._playout.pop() if keys is None else b""
+        speech = self._playout.pop(self._encoding) if keys is None else b""
         audio = speech
-        if len(audio) < g711.FRAME:
+        if len(audio) < self._frame_size:
             audio += (relayed or noise(tick, self._encoding))[len(audio) :]
-        datagram = keys or self._session.send(audio, settings.payload_type, g711.FRAME, self._marker)
+        datagram = keys or self._number(audio)
         self._marker = False
         self.sent += audio
         self._positions[(self._session.next_sequence - 1) % _RING] = self._playout.sent_until
@@ -155,5 +176,14 @@ class Downlink:
         return datagram
 
     def _take_relayed(self) -> bytes:
-        frame, self._relayed = self._relayed[: g711.FRAME], self._relayed[g711.FRAME :]
+        frame, self._relayed = self._relayed[: self._frame_size], self._relayed[self._frame_size :]
         return frame
+
+    def _number(self, audio: bytes) -> bytes:
+        """Encode 20 ms, and number the packet of it."""
+        payload = audio if self._encoder is None else self._encoder.encode(audio)
+        return self._session.send(payload, self._payload_type, self._frame_samples, self._marker)
+
+
+def _same_codec(one: StreamSettings, other: StreamSettings) -> bool:
+    return (one.codec, one.codec_parameters) == (other.codec, other.codec_parameters)

@@ -1,9 +1,11 @@
 """Key presses on their way out: telephone events (RFC 4733), or tones in the audio where the peer takes no events."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from sipagent.audio import g711, tones
+from sipagent.audio import tones
+from sipagent.audio.codec import clock_rate
+from sipagent.audio.encoding import FRAME, encode, rate, width
 from sipagent.media.commands import SendDigit, StreamSettings
 from sipagent.rtp.digits import DigitSender
 from sipagent.rtp.session import RtpSession
@@ -13,10 +15,14 @@ _PAUSE = 5
 
 
 class Keypad:
-    """Presses keys one after the other, each when the speech before it has left."""
+    """Presses keys one after the other, each when the speech before it has left.
 
-    def __init__(self, session: RtpSession) -> None:
+    `send_audio` numbers the packet of 20 ms of audio.
+    """
+
+    def __init__(self, session: RtpSession, send_audio: Callable[[bytes], bytes]) -> None:
         self._session = session
+        self._send_audio = send_audio
         self._waiting: deque[tuple[int, SendDigit]] = deque()
         self._packets: Iterator[bytes] = iter(())
         self._pause = 0
@@ -45,12 +51,19 @@ class Keypad:
 
     def _press(self, command: SendDigit, settings: StreamSettings) -> Iterator[bytes]:
         if settings.event_payload_type is None:
-            return self._tones(command, settings)
-        sender = DigitSender(command.digit, duration_ms=command.duration_ms, payload_type=settings.event_payload_type)
-        return iter(lambda: sender.send(self._session), None)
+            return self._tones(command, settings.encoding)
+        sender = DigitSender(
+            command.digit,
+            duration_ms=command.duration_ms,
+            payload_type=settings.event_payload_type,
+            clock_rate=settings.event_clock,
+        )
+        samples = clock_rate(settings.codec) // 50
+        return iter(lambda: sender.send(self._session, samples), None)
 
-    def _tones(self, command: SendDigit, settings: StreamSettings) -> Iterator[bytes]:
+    def _tones(self, command: SendDigit, encoding: str) -> Iterator[bytes]:
+        hertz, size = rate(encoding), FRAME * width(encoding)
         frames = -(-command.duration_ms // 20)
-        audio = g711.encode(tones.dtmf(command.digit.upper(), frames * g711.FRAME), settings.encoding)
-        for start in range(0, len(audio), g711.FRAME):
-            yield self._session.send(audio[start : start + g711.FRAME], settings.payload_type, g711.FRAME)
+        audio = encode(tones.dtmf(command.digit.upper(), frames * hertz // 50, rate=hertz), encoding)
+        for start in range(0, len(audio), size):
+            yield self._send_audio(audio[start : start + size])

@@ -1,33 +1,40 @@
-"""What a leg hears: packets in, gapless blocks of G.711 out.
+"""What a leg hears: packets in, gapless blocks of audio out.
 
     datagram ─► SourceLatch ─► RtpSession ─► JitterBuffer ─► Concealer ─► block ─► UplinkBlock
-                                        └──► DigitReceiver ─► Presses ─► DigitHeard
+                                        └──► DigitReceiver ─► DigitHeard
+
+What comes need not be of the codec that we send: each packet is decoded by its payload type (`Incoming`).
 
 A peer that agreed to no telephone events is listened to for tones (`ToneDetector`), and believed if it sends events.
 In a pause nobody sends anything, or comfort noise once (RFC 3389), whose level is what the pause then sounds like.
 
-Without a loss no audio is decoded: the provider gets the bytes of the caller's telephone.
+Without a loss no G.711 is decoded: the provider gets the bytes of the caller's telephone.
 """
 
+from collections.abc import Mapping
 from math import inf
 
-from sipagent.audio import comfort, g711
+from sipagent.audio import comfort
+from sipagent.audio.codec import clock_rate
 from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer
 from sipagent.audio.dtmf import ToneDetector
+from sipagent.audio.encoding import PCMU
 from sipagent.audio.splice import Splicer
 from sipagent.media.blocks import Blocks
 from sipagent.media.commands import OpenLeg, StreamSettings
 from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout
-from sipagent.media.presses import Presses
+from sipagent.media.incoming import Incoming
 from sipagent.rtp.digits import DigitReceiver
 from sipagent.rtp.jitter_buffer import JitterBuffer, JitterBufferStatistics, Lost
 from sipagent.rtp.packet import COMFORT_NOISE, RtpPacket, parse
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
 
-_CUSTOMARY_EVENTS = 101
-"""The payload type that telephone events have almost everywhere, agreed or not."""
+_CUSTOMARY_EVENTS = {101: 8000}
+"""The payload type that telephone events have almost everywhere, agreed or not, and their clock."""
+_ANNOUNCED = 5
+"""Time-outs that a silence may last which the peer has announced by comfort noise."""
 
 
 class Uplink:
@@ -35,17 +42,18 @@ class Uplink:
 
     __slots__ = (
         "_blocks",
+        "_codec",
         "_concealer",
         "_digits",
         "_encoding",
-        "_event_payload_types",
+        "_event_clocks",
         "_heard_at",
+        "_incoming",
         "_jitter_buffer",
         "_latch",
         "_leg",
         "_noise_level",
         "_payload_types",
-        "_presses",
         "_session",
         "_tells",
         "_timed_out",
@@ -64,13 +72,13 @@ class Uplink:
         self._session = session
         self._latch = latch
         self._timeout = opened.rtp_timeout or inf
-        self._encoding = g711.PCMU
+        self._encoding = self._codec = PCMU
+        self._incoming = Incoming(PCMU)
         self._payload_types: frozenset[int] = frozenset()
-        self._event_payload_types: frozenset[int] = frozenset()
+        self._event_clocks: Mapping[int, int] = {}
         self._digits = DigitReceiver()
         self._tones: ToneDetector | None = None
-        self._presses = Presses()
-        self._jitter_buffer = JitterBuffer(Splicer(g711.PCMU))
+        self._jitter_buffer = JitterBuffer(Splicer(PCMU))
         self._noise_level = comfort.LEVEL
         self._concealer = Concealer()
         self._blocks = Blocks(opened)
@@ -88,14 +96,19 @@ class Uplink:
         before, self.settings = self.settings, settings
         if before is None or before.encoding != settings.encoding:
             self._encoding = settings.encoding
+            self._incoming = Incoming(settings.encoding)
             self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
-        if before is None or before.receives != settings.receives:
+        if before is None or (before.receives, before.held) != (settings.receives, settings.held):
             self._heard_at, self._timed_out = now, False
-        self._event_payload_types = frozenset(settings.receive_event_payload_types or {_CUSTOMARY_EVENTS})
-        self._payload_types = self._event_payload_types | {*settings.receive_payload_types, COMFORT_NOISE}
+        self._event_clocks = settings.receive_event_payload_types or _CUSTOMARY_EVENTS
+        self._payload_types = frozenset({*self._event_clocks, *settings.receive_payload_types, COMFORT_NOISE})
         self._tones = None if settings.receive_event_payload_types else ToneDetector()
         self._noise_level = comfort.LEVEL
         self._latch.rearm((settings.remote_host, settings.remote_port))
+
+    def take_report(self, arrival: float) -> None:
+        """The peer has reported: it is there, and may be silent (RFC 3550 section 6.3.5)."""
+        self._heard_at = max(self._heard_at, arrival)
 
     def tell_loop(self, tells: bool) -> None:
         """Leave blocks for the loop, or none, from now on."""
@@ -116,18 +129,19 @@ class Uplink:
             return
         if self._latch.destination != before:
             self.events.append(Latched(leg=self._leg, address=source))
+        codec = self.settings.receive_payload_types.get(packet.payload_type)
+        if codec is not None and codec != self._codec:
+            self._codec = codec
+            self._session.hear_by(clock_rate(codec))
         sequence = self._session.receive(packet, arrival)
         if sequence is None:
             return
         self._heard_at, self._timed_out = arrival, False
-        coming = self.settings.receive_payload_types.get(packet.payload_type)
-        if coming is not None:
-            payload = (
-                packet.payload if coming == self._encoding else g711.transcode(packet.payload, coming, self._encoding)
-            )
+        if codec is not None:
+            payload = packet.payload if codec == self._encoding else self._incoming.prepare(packet.payload, codec)
             self._jitter_buffer.add(sequence, packet.timestamp, payload, arrival, packet.marker)
-        elif packet.payload_type in self._event_payload_types:
-            self._digits.receive(packet, arrival)
+        elif packet.payload_type in self._event_clocks:
+            self._digits.receive(packet, arrival, self._event_clocks[packet.payload_type])
         else:
             self._rest(packet, sequence)
 
@@ -144,7 +158,7 @@ class Uplink:
         if not settings.receives:
             return noise(tick, self._encoding)
         if self._tones is not None:
-            self._listen(self._tones, audio, now)
+            self._listen(self._tones, audio)
         if self._tells:
             block = self._blocks.add(audio, self._encoding)
             if block is not None:
@@ -162,8 +176,12 @@ class Uplink:
         return self._concealer.hear(audio, tick, self._encoding)
 
     def _rest(self, packet: RtpPacket, sequence: int) -> None:
-        """Take comfort noise: the level is in its first byte, in -dBov; the colour that may follow is not imitated."""
+        """Take comfort noise: the level is in its first byte, in -dBov; the colour that may follow is not imitated.
+
+        It announces a silence, which may last: some peers say no more until somebody speaks.
+        """
         self._jitter_buffer.rest(sequence)
+        self._heard_at += (_ANNOUNCED - 1) * self._timeout
         if packet.payload:
             self._noise_level = -float(packet.payload[0] & 0x7F)
 
@@ -176,20 +194,19 @@ class Uplink:
     def _tell_digits(self, now: float) -> None:
         self._digits.handle_timer(now)
         for press in self._digits.take():
-            self._press(press.digit, press.duration_ms, "rfc4733", now)
+            self._press(press.digit, press.duration_ms, "rfc4733")
 
-    def _listen(self, tones: ToneDetector, audio: bytes, now: float) -> None:
+    def _listen(self, tones: ToneDetector, audio: bytes) -> None:
         """Listen for keys in the audio, of a peer that has not promised to send them as events."""
         key = tones.hear(audio, self._encoding)
         if key is not None:
-            self._press(key.digit, key.duration_ms, "inband", now)
+            self._press(key.digit, key.duration_ms, "inband")
 
-    def _press(self, digit: str, duration_ms: int, method: str, now: float) -> None:
-        if self._presses.is_new(digit, method, now):
-            self.events.append(DigitHeard(leg=self._leg, digit=digit, duration_ms=duration_ms, method=method))
+    def _press(self, digit: str, duration_ms: int, method: str) -> None:
+        self.events.append(DigitHeard(leg=self._leg, digit=digit, duration_ms=duration_ms, method=method))
 
     def _tell_silence(self, settings: StreamSettings) -> None:
-        """Tell once that nothing has come for too long, though it should."""
-        if settings.receives and not self._timed_out:
+        """Tell once that nothing has come for too long, though it should: who holds us need not play music to us."""
+        if settings.receives and not settings.held and not self._timed_out:
             self._timed_out = True
             self.events.append(RtpTimeout(leg=self._leg))

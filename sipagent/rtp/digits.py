@@ -17,13 +17,14 @@ SILENCE = 0.1
 END_PACKETS = 3
 """How often the end of a press is sent (section 2.5.1.4)."""
 LONGEST_PRESS_MS = 8000
-"""A duration has 16 bits: a press sent as one segment lasts at most 8.19 s (section 2.5.1.3)."""
+"""Nobody holds a key for longer on purpose."""
 
 _EVENT = struct.Struct("!BBH")
 _END_BIT = 0x80
 _VOLUME = 10
 """Power of our digits in -dBm0 (section 2.3.4)."""
-_FRAME = 160
+_LONGEST_SEGMENT = 0xFFFF
+"""A duration has 16 bits: 8.19 s at 8000 Hz, 1.36 s at 48,000 Hz (section 2.5.1.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +63,12 @@ class DigitReceiver:
         self._present: _Press | None = None
         self._earlier_segments = 0
         self._duration = 0
+        self._clock_rate = CLOCK_RATE
         self._updated_at = 0.0
         self._over: deque[_Press] = deque(maxlen=32)
 
-    def receive(self, packet: RtpPacket, now: float) -> None:
-        """Take one packet of the negotiated telephone-event payload type."""
+    def receive(self, packet: RtpPacket, now: float, clock_rate: int = CLOCK_RATE) -> None:
+        """Take one packet of a negotiated telephone-event payload type; `clock_rate` is what it was negotiated with."""
         self.handle_timer(now)
         if len(packet.payload) < _EVENT.size:
             self.malformed += 1
@@ -81,6 +83,7 @@ class DigitReceiver:
         if press != self._present:
             self._begin(press)
         self._duration = max(self._duration, duration)
+        self._clock_rate = clock_rate
         self._updated_at = now
         if flags & _END_BIT:
             self._finish()
@@ -115,7 +118,7 @@ class DigitReceiver:
         if self._present is None:
             return
         samples = self._earlier_segments + self._duration
-        self._presses.append(KeyPress(digit=KEYS[self._present.event], duration_ms=samples * 1000 // CLOCK_RATE))
+        self._presses.append(KeyPress(digit=KEYS[self._present.event], duration_ms=samples * 1000 // self._clock_rate))
         self._over.append(self._present)
         self._present, self._earlier_segments = None, 0
 
@@ -123,27 +126,38 @@ class DigitReceiver:
 class DigitSender:
     """One press of one key, sent as a packet every 20 ms in place of the audio (section 2.5.1).
 
-    Raises ValueError for what is no key, and for a press of less than 40 ms or more than 8 s.
+    A press too long for one duration goes on in another segment, whose timestamp is where the one before ended.
+    `clock_rate` counts durations (section 2.1); it may be that of Opus. Raises ValueError for what is no key, and for a
+    press of less than 40 ms or more than 8 s.
     """
 
-    def __init__(self, digit: str, *, duration_ms: int = 160, payload_type: int = 101) -> None:
+    def __init__(
+        self, digit: str, *, duration_ms: int = 160, payload_type: int = 101, clock_rate: int = CLOCK_RATE
+    ) -> None:
         if len(digit) != 1 or digit.upper() not in KEYS:
             raise ValueError(f"{digit!r} is no key of a telephone: one of {KEYS} is")
         if not 40 <= duration_ms <= LONGEST_PRESS_MS:
             raise ValueError(f"a key press lasts 40 to {LONGEST_PRESS_MS} ms, not {duration_ms}")
         self._event = KEYS.index(digit.upper())
-        self._duration = duration_ms * CLOCK_RATE // 1000
+        self._left = duration_ms * clock_rate // 1000
+        self._step = clock_rate // 50
         self._payload_type = payload_type
-        self._sent = 0
+        self._segment = 0
+        self._begun = False
         self._ends_sent = 0
 
-    def send(self, session: RtpSession) -> bytes | None:
-        """Number the next packet in `session`; returns the datagram, None when the press is over."""
+    def send(self, session: RtpSession, samples: int = 160) -> bytes | None:
+        """Number the next packet of 20 ms, or `samples` of the session's clock; None when the press is over."""
         if self._ends_sent == END_PACKETS:
             return None
-        is_first = self._sent == 0
-        self._sent = min(self._sent + _FRAME, self._duration)
-        is_end = self._sent == self._duration
+        is_first = not self._begun
+        step = min(self._step, self._left)
+        if is_first or self._segment + step > _LONGEST_SEGMENT:
+            session.begin_event()
+            self._begun, self._segment = True, 0
+        self._segment += step
+        self._left -= step
+        is_end = self._left == 0
         self._ends_sent += is_end
-        payload = _EVENT.pack(self._event, _END_BIT | _VOLUME if is_end else _VOLUME, self._sent)
-        return session.send_event(payload, self._payload_type, _FRAME, marker=is_first)
+        payload = _EVENT.pack(self._event, _END_BIT | _VOLUME if is_end else _VOLUME, self._segment)
+        return session.send_event(payload, self._payload_type, samples, marker=is_first)

@@ -1,6 +1,9 @@
 """The jitter buffer: packets go in as the network brings them, 20 ms come out at every tick.
 
-    add(packet) ──► segments on one timeline of samples ──► pop(now) ──► bytes | Lost | None
+    add(packet) ──► segments on one timeline ──► pop(now) ──► bytes | Lost | None
+
+The timeline counts units of 1/8000 s, whatever codec and clock the packets have. What must be decoded is decoded in its
+order when it is played, so that a decoder never sees a packet before its predecessors.
 
 It plays behind the newest sample by a delay that follows the jitter (`DelayEstimate`):
 
@@ -15,19 +18,21 @@ from collections import deque
 from dataclasses import dataclass
 from math import ceil
 from operator import attrgetter
+from typing import Protocol
 
 from sipagent.rtp.delay import MAXIMUM, DelayEstimate
 from sipagent.rtp.steering import Course, Sound, Steering
 
 CLOCK_RATE = 8000
+"""Units a second."""
 FRAME = 160
-"""Samples (and bytes, in G.711) that one pop plays: 20 ms."""
+"""Units that one pop plays: 20 ms."""
 
 _FRAME_TIME = FRAME / CLOCK_RATE
 _CAPACITY = CLOCK_RATE
-"""Samples between oldest and newest (1 s), whatever arrives."""
+"""Units between oldest and newest (1 s), whatever arrives."""
 _DEEPEST = CLOCK_RATE // 2
-"""Samples that may wait to be played; beyond, the oldest are given up."""
+"""Units that may wait to be played; beyond, the oldest are given up."""
 _LONGEST_WAIT = 20
 """Frames (400 ms) of waiting after which the stream has paused, and begins anew with what comes next."""
 _LONGEST_STRIDE = 3
@@ -66,6 +71,21 @@ class JitterBufferStatistics:
     stretched: float
 
 
+class Coded(Protocol):
+    """A payload that is decoded when it is played."""
+
+    @property
+    def units(self) -> int:
+        """How long it lasts."""
+
+    @property
+    def ticks(self) -> int:
+        """What the RTP timestamp counts in a unit."""
+
+    def decode(self) -> bytes | None:
+        """Return its audio; None if it cannot be decoded. Called once."""
+
+
 @dataclass(slots=True, eq=False)
 class _Segment:
     """One packet on the timeline. Not frozen, for one is made of every packet: frozen it takes five times as long."""
@@ -75,16 +95,18 @@ class _Segment:
     sequence: int
     payload: bytes
     marker: bool
+    coded: Coded | None
 
 
 class JitterBuffer:
-    """One stream of G.711 (a byte a sample) of any packet duration.
+    """One stream of audio of any packet duration: of one encoding, or `Coded` and becoming that.
 
-    Without `sound` the delay changes only where something is missing. What is ordinary goes first everywhere: a packet
-    that follows the one before, and a frame that is one packet.
+    Without `sound` the delay changes only where something is missing, and a unit is a byte. What is ordinary goes first
+    everywhere: a packet that follows the one before, and a frame that is one packet.
     """
 
     __slots__ = (
+        "_coded",
         "_concealed",
         "_cut",
         "_delay",
@@ -104,12 +126,17 @@ class JitterBuffer:
         "_sound",
         "_steering",
         "_stretched",
+        "_ticks",
         "_waited",
         "_waits_owed",
+        "_width",
     )
 
     def __init__(self, sound: Sound | None = None) -> None:
         self._sound = sound
+        self._width = sound.width if sound is not None else 1
+        self._ticks = 1
+        self._coded = False
         self._delay = DelayEstimate(_FRAME_TIME)
         self._segments: list[_Segment] = []
         self._newest: _Segment | None = None
@@ -126,17 +153,29 @@ class JitterBuffer:
         self._steering = Steering()
         self._late = self._duplicates = self._dropped = self._concealed = self._cut = self._stretched = 0
 
-    def add(self, extended_sequence: int, timestamp: int, payload: bytes, arrival: float, marker: bool = False) -> None:
+    def add(
+        self,
+        extended_sequence: int,
+        timestamp: int,
+        payload: bytes | Coded,
+        arrival: float,
+        marker: bool = False,
+    ) -> None:
         """Take a packet: its extended sequence number, 32-bit timestamp, and arrival in seconds."""
-        if not 0 < len(payload) <= _CAPACITY:
+        coded: Coded | None
+        if isinstance(payload, bytes):
+            audio, coded, units, ticks = payload, None, len(payload) // self._width, 1
+        else:
+            audio, coded, units, ticks = b"", payload, payload.units, payload.ticks
+        if not 0 < units <= _CAPACITY:
             self._dropped += 1
             return
         newest = self._newest
-        start = self._place(extended_sequence, timestamp)
+        start = self._place(extended_sequence, timestamp, ticks)
         if start is None:
             self._late += 1
             return
-        segment = _Segment(start, start + len(payload), extended_sequence, payload, marker)
+        segment = _Segment(start, start + units, extended_sequence, audio, marker, coded)
         is_newest = newest is None or extended_sequence > newest.sequence
         if not is_newest and self._is_known(segment):
             self._duplicates += 1
@@ -145,9 +184,10 @@ class JitterBuffer:
         if self._playing and segment.end <= self._position:
             self._miss(segment, arrival)
             return
+        self._coded = self._coded or coded is not None
         if is_newest:
             self._segments.append(segment)
-            self._newest, self._newest_timestamp = segment, timestamp
+            self._newest, self._newest_timestamp, self._ticks = segment, timestamp, ticks
         else:
             insort(self._segments, segment, key=attrgetter("start"))
         self._limit()
@@ -163,6 +203,8 @@ class JitterBuffer:
         if self._waits_owed:
             self._waits_owed -= 1
             return self._conceal()
+        if self._coded:
+            self._decode(self._position + FRAME)
         if self._waited:
             self._repay_waits()
         if self._segments and self._segments[0].start >= self._position + FRAME:
@@ -191,23 +233,25 @@ class JitterBuffer:
 
     # ---- the timeline
 
-    def _place(self, sequence: int, timestamp: int) -> int | None:
-        """Find a packet's first sample on the timeline; None for what belongs before a jump of the stream.
+    def _place(self, sequence: int, timestamp: int, ticks: int) -> int | None:
+        """Find a packet's first unit on the timeline; None for what belongs before a jump of the stream.
 
-        A jump (a restarted source, new timestamps, a pause of over a second) continues where the stream ended.
+        A jump (a restarted source, new timestamps or another clock, a pause of over a second) continues where the
+        stream ended.
         """
         newest = self._newest
         if newest is None:
             return 0
         ahead = sequence - newest.sequence
         elapsed = timestamp - self._newest_timestamp
-        if ahead == 1 and elapsed == newest.end - newest.start:
+        same_clock = ticks == self._ticks
+        if ahead == 1 and same_clock and elapsed == (newest.end - newest.start) * ticks:
             return newest.end
-        elapsed = (elapsed + 0x80000000) % 0x100000000 - 0x80000000
+        elapsed = ((elapsed + 0x80000000) % 0x100000000 - 0x80000000) // ticks
         if ahead <= 0:
-            is_near = ahead > -_JUMP_IN_SEQUENCE and -_JUMP_IN_TIME < elapsed <= 0
+            is_near = same_clock and ahead > -_JUMP_IN_SEQUENCE and -_JUMP_IN_TIME < elapsed <= 0
             return newest.start + elapsed if is_near else None
-        if ahead < _JUMP_IN_SEQUENCE and 0 < elapsed <= _JUMP_IN_TIME:
+        if same_clock and ahead < _JUMP_IN_SEQUENCE and 0 < elapsed <= _JUMP_IN_TIME:
             return newest.start + elapsed
         self._delay.forget()
         if not self._segments:
@@ -298,6 +342,19 @@ class JitterBuffer:
         self._concealed += 1
         return LOST
 
+    def _decode(self, end: int) -> None:
+        """Decode what begins before `end`; what cannot be decoded is as lost as if it had not come."""
+        for segment in self._segments[:]:
+            if segment.start >= end:
+                return
+            if segment.coded is not None:
+                audio, segment.coded = segment.coded.decode(), None
+                if audio is None:
+                    self._segments.remove(segment)
+                    self._dropped += 1
+                else:
+                    segment.payload = audio
+
     def _take(self) -> bytes | None:
         """Take the frame at the position; None while some of it may still come.
 
@@ -313,15 +370,16 @@ class JitterBuffer:
         if not payload:
             return None
         self._move_to(end)
-        return payload if len(payload) == FRAME else (payload * FRAME)[:FRAME]
+        size = FRAME * self._width
+        return payload if len(payload) == size else (payload * FRAME)[:size]
 
     def _gather(self, end: int) -> bytes:
         """Put together what there is between the position and `end`."""
-        cursor, pieces = self._position, []
+        cursor, pieces, width = self._position, [], self._width
         for segment in self._segments:
             if segment.start >= end:
                 break
-            pieces.append(segment.payload[max(0, cursor - segment.start) : end - segment.start])
+            pieces.append(segment.payload[max(0, cursor - segment.start) * width : (end - segment.start) * width])
             cursor = max(cursor, segment.end)
         return b"".join(pieces)
 
@@ -359,9 +417,9 @@ class JitterBuffer:
         first, last = course.shifts[0], course.shifts[-1]
         before = self._last_frame if first < 0 else b""
         audio = self._read(self._position, self._position + FRAME + max(0, last))
-        if audio is None or len(before) < -first:
+        if audio is None or len(before) < -first * self._width:
             return None
-        spliced = sound.splice(before + audio, len(before), course.shifts)
+        spliced = sound.splice(before + audio, len(before) // self._width, course.shifts)
         if spliced.likeness < course.least_likeness:
             return None
         self._move_to(self._position + FRAME + spliced.shift)
@@ -371,11 +429,13 @@ class JitterBuffer:
 
     def _read(self, start: int, end: int) -> bytes | None:
         """Look at what lies between two positions; None if not all of it has come."""
-        pieces, cursor = [], start
+        if self._coded:
+            self._decode(end)
+        pieces, cursor, width = [], start, self._width
         for segment in self._segments:
             if segment.start > cursor or cursor >= end:
                 break
-            pieces.append(segment.payload[cursor - segment.start : end - segment.start])
+            pieces.append(segment.payload[(cursor - segment.start) * width : (end - segment.start) * width])
             cursor = max(cursor, segment.end)
         return b"".join(pieces) if cursor >= end else None
 

@@ -62,7 +62,6 @@ class RtpSession:
     __slots__ = (
         "_acknowledged",
         "_candidate",
-        "_clock_rate",
         "_cname",
         "_earlier",
         "_event_timestamp",
@@ -71,6 +70,7 @@ class RtpSession:
         "_malformed",
         "_next_report",
         "_octets_sent",
+        "_peer_clock_rate",
         "_remote",
         "_report_received",
         "_reported_sequence",
@@ -80,6 +80,7 @@ class RtpSession:
         "_source",
         "_timestamp",
         "_unexpected",
+        "clock_rate",
         "ssrc",
     )
 
@@ -95,8 +96,10 @@ class RtpSession:
         spread: float = 0.5,
     ) -> None:
         self.ssrc = ssrc
+        self.clock_rate = clock_rate
+        """By which our timestamps count; another codec may bring another."""
+        self._peer_clock_rate = clock_rate
         self._cname = cname
-        self._clock_rate = clock_rate
         self._first_sequence = self._sequence = sequence
         self._timestamp = timestamp
         self._event_timestamp = timestamp
@@ -135,14 +138,16 @@ class RtpSession:
         self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
         return datagram
 
+    def begin_event(self) -> None:
+        """A telephone event, or the next segment of a long one, begins with the packet that leaves next."""
+        self._event_timestamp = self._timestamp
+
     def send_event(self, payload: bytes, payload_type: int, samples: int, marker: bool = False) -> bytes:
-        """Number one packet of a telephone event; `marker` begins the event.
+        """Number one packet of a telephone event.
 
         All its packets carry the timestamp of its beginning (RFC 4733 section 2.5.1.2), while the clock of the media
         that it stands in for moves on by `samples`.
         """
-        if marker:
-            self._event_timestamp = self._timestamp
         datagram = self._numbered(payload, payload_type, self._event_timestamp, marker)
         self.advance(samples)
         return datagram
@@ -158,6 +163,12 @@ class RtpSession:
         return datagram
 
     # ---- what arrives
+
+    def hear_by(self, clock_rate: int) -> None:
+        """The peer's timestamps count by this from now on: its codec has changed."""
+        self._peer_clock_rate = clock_rate
+        if self._source is not None:
+            self._source.hear_by(clock_rate)
 
     def receive(self, packet: RtpPacket, arrival: float) -> int | None:
         """Take a packet that arrived at `arrival`; returns its extended sequence number, None if it must not be played.
@@ -199,7 +210,7 @@ class RtpSession:
         if self._source is not None:
             self._earlier = self._earlier.plus(self._source)
             origin = (self._source.highest_sequence // _CYCLE + 2) * _CYCLE
-        self._source = Reception(packet.ssrc, packet.sequence, self._clock_rate, origin)
+        self._source = Reception(packet.ssrc, packet.sequence, self._peer_clock_rate, origin)
         return self._source
 
     # ---- reports
@@ -249,11 +260,11 @@ class RtpSession:
             malformed=self._malformed,
             unexpected=self._unexpected,
             sources=heard.sources,
-            jitter=self._source.jitter / self._clock_rate if self._source else 0.0,
+            jitter=self._source.jitter / self._peer_clock_rate if self._source else 0.0,
             round_trip=self._round_trip,
             remote_lost=remote.cumulative_lost if remote else None,
             remote_fraction_lost=remote.fraction_lost / 256 if remote else None,
-            remote_jitter=remote.jitter / self._clock_rate if remote else None,
+            remote_jitter=remote.jitter / self.clock_rate if remote else None,
         )
 
     @property

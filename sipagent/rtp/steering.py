@@ -32,6 +32,10 @@ class Spliced(Protocol):
 class Sound(Protocol):
     """What a jitter buffer must know of the sound in it (`audio.splice.Splicer`, by shape)."""
 
+    @property
+    def width(self) -> int:
+        """Bytes of a unit of 1/8000 s."""
+
     def is_quiet(self, payload: bytes) -> bool:
         """Tell whether some of this can be left out without being missed."""
 

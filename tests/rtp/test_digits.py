@@ -22,11 +22,11 @@ def press(event: int, timestamp: int = 0, updates: int = 5) -> list[RtpPacket]:
     return [*growing, *[update(event, updates * 160, end=True, timestamp=timestamp)] * 3]
 
 
-def heard(packets: list[RtpPacket], *, every: float = 0.02) -> list[tuple[str, int]]:
+def heard(packets: list[RtpPacket], *, every: float = 0.02, clock_rate: int = 8000) -> list[tuple[str, int]]:
     """The digits heard of these packets, and of the silence after them, with their milliseconds."""
     receiver = DigitReceiver()
     for index, packet in enumerate(packets):
-        receiver.receive(packet, index * every)
+        receiver.receive(packet, index * every, clock_rate)
     receiver.handle_timer(len(packets) * every + SILENCE)
     return [(key.digit, key.duration_ms) for key in receiver.take()]
 
@@ -135,9 +135,9 @@ def test_any_loss_of_packets_doubles_nothing_and_keeps_the_order(kept: list[bool
 # ---- sending
 
 
-def keyed(sender: DigitSender, session: RtpSession) -> list[RtpPacket]:
+def keyed(sender: DigitSender, session: RtpSession, samples: int = 160) -> list[RtpPacket]:
     packets = []
-    while (datagram := sender.send(session)) is not None:
+    while (datagram := sender.send(session, samples)) is not None:
         packet = parse(datagram)
         assert packet is not None
         packets.append(packet)
@@ -173,10 +173,19 @@ def test_the_audio_goes_on_in_time_after_a_press() -> None:
     assert after.timestamp == 4000 + len(packets) * 160
 
 
-@given(st.sampled_from(KEYS + "abcd"), st.integers(40, 8000))
-def test_what_is_sent_is_heard(digit: str, duration_ms: int) -> None:
-    packets = keyed(DigitSender(digit, duration_ms=duration_ms), session())
-    assert heard(packets) == [(digit.upper(), duration_ms)]
+@given(st.sampled_from(KEYS + "abcd"), st.integers(40, 8000), st.sampled_from([8000, 48000]))
+def test_what_is_sent_is_heard(digit: str, duration_ms: int, clock_rate: int) -> None:
+    packets = keyed(DigitSender(digit, duration_ms=duration_ms, clock_rate=clock_rate), session(), clock_rate // 50)
+    assert heard(packets, clock_rate=clock_rate) == [(digit.upper(), duration_ms)]
+
+
+def test_beside_opus_a_long_press_goes_on_in_another_segment() -> None:
+    packets = keyed(DigitSender("5", duration_ms=2000, clock_rate=48000), session(), 960)
+    assert [packet.marker for packet in packets] == [True] + [False] * 101
+    first, second = (packets[at] for at in (67, 68))
+    assert (first.timestamp, first.payload.hex()) == (4000, "050aff00")
+    assert (second.timestamp, second.payload.hex()) == (4000 + 0xFF00, "050a03c0")
+    assert packets[-1].payload.hex() == "058a7800"
 
 
 @pytest.mark.parametrize("digit", ["", "E", "12", "!"])

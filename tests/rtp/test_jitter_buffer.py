@@ -26,6 +26,8 @@ class Cut(NamedTuple):
 class Scissors:
     """A sound that is cut where it is asked for, and never faded: the numbers in it stay to be seen."""
 
+    width = 1
+
     def __init__(self, likeness: float) -> None:
         self._likeness = likeness
 

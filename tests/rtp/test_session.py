@@ -69,6 +69,7 @@ def test_a_gap_moves_only_the_timestamp() -> None:
 def test_an_event_keeps_the_timestamp_of_its_beginning_while_time_goes_on() -> None:
     us = session()
     us.send(SOUND, 0, 160)
+    us.begin_event()
     event = [sent(us.send_event(b"\x01\x0a\x00\xa0", 101, 160, marker=first)) for first in (True, False, False)]
     after = sent(us.send(SOUND, 0, 160))
     assert event == [(1001, 5160, True), (1002, 5160, False), (1003, 5160, False)]
