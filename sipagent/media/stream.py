@@ -142,7 +142,7 @@ class Stream:
             self._last_tick = tick
             for datagram in self._downlink.send(tick, 0 if self.closing else owed):
                 departures.append(Departure(self.leg, RTP, destination, datagram))
-            if self.closing or now >= self._session.next_timer():
+            if self._session.has_sent if self.closing else now >= self._session.next_timer():
                 self._report(now, departures)
         if self._opened.trace:
             self._departures = departures[before:]

@@ -66,6 +66,7 @@ class RtpSession:
         "_earlier",
         "_event_timestamp",
         "_first_sequence",
+        "_has_reported",
         "_interval",
         "_malformed",
         "_next_report",
@@ -73,7 +74,7 @@ class RtpSession:
         "_peer_clock_rate",
         "_remote",
         "_report_received",
-        "_reported_sequence",
+        "_reported_sequences",
         "_reports_sent",
         "_round_trip",
         "_sequence",
@@ -113,7 +114,9 @@ class RtpSession:
 
         self._interval = REPORT_INTERVAL * (0.5 + spread)
         self._next_report = now + self._interval / 2
-        self._reported_sequence = sequence
+        self._has_reported = False
+        self._reported_sequences = (sequence, sequence)
+        """The next sequence number as it was at the last report and at the one before."""
         self._reports_sent: deque[tuple[int, float]] = deque(maxlen=4)
         self._report_received: tuple[int, int, float] | None = None
         self._acknowledged: int | None = None
@@ -220,12 +223,18 @@ class RtpSession:
         return self._next_report
 
     def report(self, now: float, wall_time: float) -> bytes:
-        """Build the compound report of this moment: SR if anything was sent since the last one, else RR; and the CNAME.
+        """Build the compound report of this moment: SR if anything was sent since the last but one, else RR; and CNAME.
 
         `wall_time` is in seconds since 1970.
         """
         self._next_report = now + self._interval
+        self._has_reported = True
         return rtcp.serialise([self._own_report(now, wall_time), self._description()])
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether the peer can know of us. Who has sent nothing must not say goodbye (section 6.3.7)."""
+        return self._has_reported or self._sequence > self._first_sequence
 
     def bye(self, now: float, wall_time: float) -> bytes:
         """Build the last report, with BYE (section 6.6)."""
@@ -273,9 +282,10 @@ class RtpSession:
 
     def _own_report(self, now: float, wall_time: float) -> rtcp.SenderReport | rtcp.ReceiverReport:
         blocks = self._blocks(now)
-        if self._sequence == self._reported_sequence:
+        last, before_last = self._reported_sequences
+        self._reported_sequences = (self._sequence, last)
+        if self._sequence == before_last:
             return rtcp.ReceiverReport(ssrc=self.ssrc, blocks=blocks)
-        self._reported_sequence = self._sequence
         report = rtcp.SenderReport(
             ssrc=self.ssrc,
             ntp_time=rtcp.ntp_time(wall_time),

@@ -42,6 +42,20 @@ def test_a_leg_that_only_listens_sends_receiver_reports() -> None:
     assert isinstance(parts[0], ReceiverReport)
 
 
+def test_a_leg_says_goodbye_if_it_has_ever_sent() -> None:
+    silent, speaking = Desk(), Desk()
+    silent.open(media=settings(sends=False)).close()
+    silent.step()
+    leg = speaking.open()
+    speaking.step()
+    leg.close()
+    speaking.step()
+    assert silent.reports == []
+    parts = rtcp.parse_compound(speaking.reports[-1].data)
+    assert parts is not None
+    assert parts[-1] == Goodbye(ssrcs=(0x5EED,))
+
+
 @pytest.mark.parametrize("kind", ["rtcp", "rtp"])
 def test_what_the_peer_got_is_known_by_its_reports(kind: str) -> None:
     desk, ear = Desk(), Ear()

@@ -170,9 +170,11 @@ def test_who_sends_reports_what_and_when() -> None:
 def test_who_has_fallen_silent_goes_back_to_receiver_reports() -> None:
     us = session()
     us.send(SOUND, 0, 160)
-    us.report(5.0, WALL)
-    reports = rtcp.parse_compound(us.report(10.0, WALL + 5)) or []
-    assert reports[0] == ReceiverReport(ssrc=0xCAFE)
+    kinds = []
+    for number in range(4):
+        report, *_ = rtcp.parse_compound(us.report(5.0 * number, WALL + 5 * number)) or []
+        kinds.append(type(report))
+    assert kinds == [SenderReport, SenderReport, ReceiverReport, ReceiverReport]
 
 
 def test_what_we_heard_is_reported_with_the_age_of_the_peers_report() -> None:
@@ -223,6 +225,14 @@ def test_goodbye_is_said_in_the_last_report() -> None:
         SourceDescription(cnames=((0xCAFE, "us@host"),)),
         Goodbye(ssrcs=(0xCAFE,)),
     ]
+
+
+def test_who_has_sent_nothing_is_known_to_nobody() -> None:
+    assert not session().has_sent
+    assert speaking(1000, packets=1).has_sent
+    listening = session()
+    listening.report(5.0, WALL)
+    assert listening.has_sent
 
 
 # ---- what the peer reports
