@@ -269,7 +269,7 @@ class Call:
 
     @property
     def encoding(self) -> str:
-        """What `speak` takes: `pcmu` or `pcma`, 8000 samples and bytes a second."""
+        """What `speak` takes: `pcmu`, `pcma`, or `pcm` (16 bits, little-endian, 24,000 samples a second)."""
         return self._line.media.encoding
 
     def connect_source(self, source: Source) -> None:

@@ -6,12 +6,13 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from sipagent.agent.interfaces import Listener
-from sipagent.audio import g711, wav
+from sipagent.audio import wav
+from sipagent.audio.encoding import Transcoder, encode, rate
 from sipagent.errors import LocalProtocolError
 from sipagent.media import Leg, LegClosed, MediaEvent, SrtpKeys, StreamSettings, Tape
 from sipagent.recorder import MakeRecorder, Recorder
-from sipagent.sdp.offer_answer import Negotiated
 from sipagent.sdp.crypto import MediaKeys
+from sipagent.sdp.offer_answer import Negotiated
 
 
 class LegMedia:
@@ -22,6 +23,7 @@ class LegMedia:
     def __init__(self, make_recorder: MakeRecorder) -> None:
         self.watch: Callable[[MediaEvent], None] = lambda event: None
         """Who is told what happens on the leg, the tape excepted."""
+        self._relayed = Transcoder()
         self._make_recorder = make_recorder
         self._recorder: Recorder | None = None
         self._end: asyncio.Future[Future[None] | None] = asyncio.get_running_loop().create_future()
@@ -61,9 +63,10 @@ class LegMedia:
                 event_clock=negotiated.event_clock,
                 receive_event_payload_types=negotiated.receive_event_payload_types,
                 comfort_noise_payload_type=negotiated.comfort_noise_payload_type,
+                keys=_srtp_keys(negotiated.keys),
                 sends=negotiated.direction.sends,
                 receives=negotiated.direction.receives,
-                keys=_srtp_keys(negotiated.keys),
+                held=negotiated.held,
             )
         )
 
@@ -73,7 +76,7 @@ class LegMedia:
 
     def relay(self, audio: bytes, encoding: str) -> None:
         """Queue what another call hears, which may be of another encoding than ours."""
-        self.leg.speak(g711.transcode(audio, encoding, self.encoding))
+        self.leg.speak(self._relayed.convert(audio, encoding, self.encoding))
 
     def drop_speech(self) -> None:
         """Drop all speech not yet sent."""
@@ -95,7 +98,7 @@ class LegMedia:
 
     def load(self, path: Path) -> bytes:
         """Read a WAV file as audio of `encoding`. Raises WavError, or OSError."""
-        return g711.encode(wav.read(path.read_bytes()).mono(), self.encoding)
+        return encode(wav.read(path.read_bytes()).mono(rate(self.encoding)), self.encoding)
 
     def record(self, path: Path, *, stereo: bool, hd_audio: bool) -> None:
         """Record from now on; a recording that runs already goes on, and this one is refused."""

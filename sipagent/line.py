@@ -18,7 +18,7 @@ class CallMedia(Protocol):
 
     @property
     def encoding(self) -> str:
-        """What `speak` takes: `pcmu` or `pcma`."""
+        """What `speak` takes: `pcmu`, `pcma`, or `pcm` (16 bits, little-endian, 24,000 samples a second)."""
 
     @property
     def position(self) -> int:

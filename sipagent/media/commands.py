@@ -40,6 +40,8 @@ class StreamSettings:
     """What RTP and RTCP are encrypted with, both ways; None: nothing is."""
     sends: bool = True
     receives: bool = True
+    held: bool = False
+    """The peer keeps us on hold, and may send nothing though we would hear it."""
 
     @property
     def encoding(self) -> str:

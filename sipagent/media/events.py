@@ -92,7 +92,10 @@ class DigitHeard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtpTimeout:
-    """No RTP for `rtp_timeout` seconds although we receive. Once, until RTP comes again."""
+    """Neither RTP nor a report for `rtp_timeout` seconds, though we receive and are not on hold.
+
+    Once, until RTP comes again. A silence that the peer has announced by comfort noise may last five times as long.
+    """
 
     leg: int
 

@@ -266,6 +266,7 @@ class Stream:
         if arrival.kind == RTCP:
             self._rtcp_source = arrival.source
         self._downlink.acknowledge()
+        self._uplink.take_report(arrival.time)
 
     # ---- what is kept
 

@@ -139,12 +139,14 @@ def test_who_promised_events_is_not_listened_to_for_tones() -> None:
     assert desk.happened(DigitHeard) == []
 
 
-def test_events_that_nobody_agreed_to_are_believed_and_their_tones_are_the_same_press() -> None:
+def test_events_that_nobody_agreed_to_are_believed_beside_their_tones() -> None:
+    """That both are one press is known where the ways come together: `sipagent.presses`."""
     desk, peer = Desk(), Peer()
     desk.open(media=settings(**NO_EVENTS))
     desk.arrive(peer.say(bytes([5, 0x8A, 3, 32]), payload_type=101))
     say_all(desk, peer, tones_of("56"))
-    assert "".join(event.digit for event in desk.happened(DigitHeard)) == "56"
+    told = [(event.digit, event.method) for event in desk.happened(DigitHeard)]
+    assert told == [("5", "rfc4733"), ("5", "inband"), ("6", "inband")]
 
 
 def test_on_hold_nobody_presses_a_key() -> None:
