@@ -32,7 +32,7 @@ fuzz: $(VENV)-fuzz/.installed
 model: $(VENV)/.installed-dev
 	SIPAGENT_MODEL_SEED=$${SIPAGENT_MODEL_SEED:-random} SIPAGENT_MODEL_RUNS=$(MODEL_RUNS) $(VENV)/bin/python -m pytest tests/sip/test_model.py $(ARGS)
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev $(VENV)-bench/.installed
 	$(VENV)/bin/python -m tests.benchmarks.run $(ARGS)
 
 # The stamp is younger than pyproject.toml: what it installs is installed once. A development install contains the demo's.
@@ -50,10 +50,16 @@ $(VENV)-fuzz/.installed: pyproject.toml
 	$(VENV)-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	touch $@
 
+# An environment of its own: what we are measured beside is no part of us.
+$(VENV)-bench/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sipagent needs Python 3.11 or newer; say which: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(VENV)-fuzz .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-fuzz $(VENV)-bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

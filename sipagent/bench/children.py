@@ -1,5 +1,6 @@
 """Child processes that take commands and give answers, one JSON object a line each way."""
 
+import contextlib
 import json
 import os
 import select
@@ -88,7 +89,8 @@ class Child:
     ) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended with a command unread
+            self._process.stdin.close()
         try:
             self._process.wait(LEAVE if error is None else 0)
         except subprocess.TimeoutExpired:

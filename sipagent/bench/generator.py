@@ -10,6 +10,7 @@ Callers speak on a grid of 2 ms, so that they are no choir. No asyncio: this sid
 """
 
 import argparse
+import contextlib
 import json
 import select
 import socket
@@ -61,15 +62,19 @@ class Caller:
         return int(self.socket.getsockname()[1])
 
     def send(self) -> None:
-        """Say the next 20 ms."""
+        """Say the next 20 ms. A call that is ending may have nobody left to hear it."""
         self.frame += 1
         number = self.frame
         head = _RTP.pack(_VERSION, 0, number & 0xFFFF, number * FRAME & 0xFFFFFFFF, self.number)
-        self.socket.send(head + self._saying(self.number, number))
+        with contextlib.suppress(ConnectionRefusedError):
+            self.socket.send(head + self._saying(self.number, number))
 
     def receive(self, *, keep: bool) -> None:
-        """Take one packet."""
-        data, ancillary, _, _ = self.socket.recvmsg(2048, 64)
+        """Take one packet, if it is one, and not the news that nobody hears us any more."""
+        try:
+            data, ancillary, _, _ = self.socket.recvmsg(2048, 64)
+        except ConnectionRefusedError:
+            return
         if not keep or len(data) <= _RTP.size:
             return
         _, _, sequence, timestamp, _ = _RTP.unpack_from(data)

@@ -4,17 +4,19 @@ python -m tests.benchmarks.run [NAME …]        NAME: the keys of BENCHMARKS; a
 """
 
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from sipagent.bench.host import machine
+
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs" / "figures.md"
 BENCHMARKS = {
+    "capacity": "How many calls one core carries, and what one costs",
+    "baselines": "What an echo costs other programs",
     "answering": "How soon an INVITE is answered",
     "pacing": "A 60 s answer at the receiver",
     "speech": "Human speech after a bad network",
@@ -36,17 +38,6 @@ def section(name: str, figures: Mapping[str, object]) -> str:
     rows = "\n".join(f"| {figure} | {value} |" for figure, value in figures.items())
     command = f"`python -m tests.benchmarks.{name}`, {date.today().isoformat()}, {machine()}"
     return f"## {BENCHMARKS[name]}\n\n{command}\n\n| figure | value |\n|---|---|\n{rows}\n"
-
-
-def machine() -> str:
-    """Processor, cores, kernel, Python."""
-    models = (
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    )
-    system = f"{platform.system()} {platform.release()}"
-    return f"{os.cpu_count()} cores of {next(models, platform.machine())}, {system}, Python {platform.python_version()}"
 
 
 def main(names: list[str]) -> None:
