@@ -100,7 +100,7 @@ class Uplink:
             self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
         if before is None or (before.receives, before.held) != (settings.receives, settings.held):
             self._heard_at, self._timed_out = now, False
-        self._event_clocks = settings.receive_event_payload_types or _CUSTOMARY_EVENTS
+        self._event_clocks = {**_CUSTOMARY_EVENTS, **settings.receive_event_payload_types}
         self._payload_types = frozenset({*self._event_clocks, *settings.receive_payload_types, COMFORT_NOISE})
         self._tones = None if settings.receive_event_payload_types else ToneDetector()
         self._noise_level = comfort.LEVEL

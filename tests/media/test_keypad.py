@@ -149,6 +149,28 @@ def test_events_that_nobody_agreed_to_are_believed_beside_their_tones() -> None:
     assert told == [("5", "rfc4733"), ("5", "inband"), ("6", "inband")]
 
 
+@pytest.mark.parametrize("agreed", [{96: 8000}, {101: 8000}, {}])
+def test_events_of_the_customary_number_are_believed_whatever_was_agreed(agreed: dict[int, int]) -> None:
+    desk, peer = Desk(), Peer()
+    desk.open(media=settings(receive_event_payload_types=agreed))
+    desk.arrive(peer.say(bytes([5, 0x8A, 3, 32]), payload_type=101))
+    for number in agreed:
+        peer.skip(1600)
+        desk.arrive(peer.say(bytes([6, 0x8A, 3, 32]), payload_type=number))
+    desk.step(2)
+    assert [event.digit for event in desk.happened(DigitHeard)] == ["5", *("6" for _ in agreed)]
+
+
+def test_the_customary_number_of_events_may_be_that_of_a_codec() -> None:
+    desk, peer = Desk(), Peer()
+    desk.open(media=settings(receive_payload_types={101: "pcmu"}, receive_event_payload_types={96: 8000}))
+    for _ in range(10):
+        desk.arrive(peer.say(bytes([5, 0x8A, 3, 32]) * 40, payload_type=101))
+        desk.step()
+    assert desk.happened(DigitHeard) == []
+    assert bytes([5, 0x8A, 3, 32]) * 40 in desk.uplink()
+
+
 def test_on_hold_nobody_presses_a_key() -> None:
     desk, peer = Desk(), Peer()
     desk.open(media=settings(**NO_EVENTS, receives=False))
