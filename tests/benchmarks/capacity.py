@@ -2,8 +2,8 @@
 
 python -m tests.benchmarks.capacity [--calls 50] [--seconds 5] [--no-search] [--json]
 
-The table has every append, with one RTP port or many, with TLS or without, each for so many calls; then an echo; then the
-most calls, as the phone is run. Exit code 4 when a bar is missed; with --json, which is for `make bench`, the code is 0.
+The table has every append, with one RTP port or many, with TLS or without, each for so many calls; then an echo; then
+the most calls, as the phone is run. Exit code 4 when a bar is missed; with --json, for `make bench`, the code is 0.
 """
 
 import argparse
