@@ -133,17 +133,17 @@ async def speak(ports: list[int], *, seconds: float, busy: bool) -> float:
             on_event=lambda event: None,
         )
         _begin(leg, port, frames=round(seconds * 50))
-    work = loop.create_task(_keep_busy()) if busy else None
-    waited = _run_queue_wait()
+    work = loop.create_task(keep_busy()) if busy else None
+    waited = run_queue_wait()
     await asyncio.sleep(seconds + 0.5)
-    waited = _run_queue_wait() - waited
+    waited = run_queue_wait() - waited
     if work is not None:
         work.cancel()
     plane.close()
     return waited / (seconds + 0.5) * 100
 
 
-def _run_queue_wait() -> float:
+def run_queue_wait() -> float:
     """Seconds that the loop's thread has been ready to run and did not."""
     return int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
 
@@ -163,7 +163,7 @@ def _begin(leg: Leg, port: int, *, frames: int) -> None:
     leg.speak(b"".join(number.to_bytes(4) * 40 for number in range(1, frames + 1)))
 
 
-async def _keep_busy() -> None:
+async def keep_busy() -> None:
     while True:
         end = time.perf_counter() + BUSY
         number = 0
