@@ -52,10 +52,6 @@ class Endpoint(Protocol):
 class MediaPlane(Protocol):
     """Where RTP lives: the media thread, or its like on virtual time."""
 
-    @property
-    def capacity(self) -> int:
-        """How many calls the port range carries."""
-
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to tick; events are delivered on `loop`."""
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ctypes import c_char, c_size_t, c_uint64
 
 from sipagent.net.kernel import keeping
-from sipagent.net.ports import SO_TIMESTAMPNS
+from sipagent.net.port_pair import SO_TIMESTAMPNS
 
 HostPort = tuple[str, int]
 Received = tuple[HostPort, bytes, int]

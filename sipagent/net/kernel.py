@@ -28,7 +28,7 @@ _epoll_wait = keeping.epoll_wait
 
 
 class Readiness:
-    """Knows which of many sockets have something to read."""
+    """Knows which of many sockets have something to read. Its descriptor is given back with it."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -50,10 +50,6 @@ class Readiness:
         count = _epoll_wait(self._number, self._events, _MOST_EVENTS, 0)
         return self._words[_DESCRIPTOR : count * _EVENT // 4 : _EVENT // 4].tolist() if count > 0 else []
 
-    def close(self) -> None:
-        """Give the descriptor back."""
-        self._epoll.close()
-
 
 class Grid:
     """Wakes its thread on an absolute grid of times: being late once makes nothing after it late.
@@ -63,7 +59,7 @@ class Grid:
 
     def __init__(self, interval: float) -> None:
         self._interval = round(interval * 1e9)
-        self._point = time.monotonic_ns()
+        self._point = self._due = time.monotonic_ns()
         self._descriptor = _timers.timerfd_create(_CLOCK_MONOTONIC, os.O_CLOEXEC)
         first = _TIMER.pack(0, self._interval, *divmod(self._point + self._interval, 1_000_000_000))
         if self._descriptor < 0 or _timers.timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, first, None):
@@ -72,12 +68,13 @@ class Grid:
     def wait(self) -> int:
         """Sleep until the next point of the grid; returns how many have passed since the last call, mostly 1."""
         passed = int.from_bytes(os.read(self._descriptor, 8), sys.byteorder)
+        self._due = self._point + self._interval
         self._point += passed * self._interval
         return passed
 
     def lateness(self, now: float) -> float:
-        """Seconds from the last point of the grid to `now`, of the monotonic clock."""
-        return now - self._point / 1e9
+        """Seconds from the point that the last wait was for to `now`, of the monotonic clock."""
+        return now - self._due / 1e9
 
     def close(self) -> None:
         """Give the descriptor back."""

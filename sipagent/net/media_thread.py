@@ -1,11 +1,13 @@
-"""The media thread: one absolute 20 ms grid for all calls, beside the loop.
+"""The media thread: one absolute grid for all calls, beside the loop.
 
     loop ── commands ──► deque ─┐                            ┌─► sockets
-                                ├─► Media, one tick each 20 ms
-    loop ◄─ one wake-up a tick ─┘                            └── sockets
+                                ├─► Media, a fifth of it each 4 ms
+    loop ◄──── events ──────────┘                            └── sockets
 
-The tick sends first. Nothing in it gives the interpreter away but the wait for the next one; so a loop that is busy in
-Python delays it by one switch interval at most.
+Every call is moved once in 20 ms, in the phase of them that it was opened in: the packets of many calls leave in five
+short bursts and not in a long one, in which the loop would be given the interpreter. Each wake-up sends first. Nothing
+in it gives the interpreter away but the wait for the next one; so a loop that is busy in Python delays it by one
+switch interval at most.
 """
 
 import asyncio
@@ -15,14 +17,13 @@ import os
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from sipagent.media import (
-    RTCP,
-    RTP,
-    Arrival,
+    CloseLeg,
     Command,
     Leg,
     LegClosed,
@@ -31,54 +32,90 @@ from sipagent.media import (
     MediaEvent,
     MediaLate,
     OpenLeg,
+    SetMedia,
 )
-from sipagent.net.datagrams import Inbox, Outbox
 from sipagent.net.heartbeat import Silence, Watch, stacks
-from sipagent.net.kernel import Grid, Readiness
-from sipagent.net.ports import PortPair, PortPool
+from sipagent.net.kernel import Grid
+from sipagent.net.leg_sockets import LegSockets
+from sipagent.net.port_pair import PortPair
 from sipagent.net.priority import make_urgent
+from sipagent.net.punctuality import Punctuality
 
 log = logging.getLogger("sipagent.media")
 
 TICK = 0.02
+PHASES = 5
+"""Parts of a tick, each for a share of the calls."""
+_PHASE = TICK / PHASES
 _SWITCH_INTERVAL = 0.0005
 """Seconds after which a busy loop must hand the interpreter to the waking tick (5 ms is Python's default)."""
 _BEATS = 10
 """How often the loop shows that it lives, in the time that the thread's patience lasts."""
-_OLDEST_ARRIVAL = 5.0
-"""Seconds; an older time stamp is a wall clock that was set meanwhile."""
-_ROUNDS = 64
-"""Datagrams of one socket that one tick takes: a second of audio, and the most that a flood gets of us."""
+
+
+class Ports(Protocol):
+    """Where the RTP ports of legs come from. `now` is in seconds of the monotonic clock."""
+
+    def lease(self, now: float) -> PortPair:
+        """Return the bound pair of one more leg. Raises NoPortFree."""
+
+    def release(self, pair: PortPair, now: float) -> None:
+        """Take it back."""
+
+    def sockets(self) -> LegSockets:
+        """Make what the media thread moves datagrams by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaStatistics:
+    """How the media thread has done. Frames are those of calls that have ended."""
+
+    wakes: int
+    wakes_late: int
+    """Wake-ups more than 2 ms after their time."""
+    worst_late: float
+    """Seconds of the latest of them."""
+    frames_bunched: int
+    """Sent right behind another, which a late wake-up owed too."""
+    frames_skipped: int
+    """Owed by so late a wake-up that they were not sent."""
+    unsent: int
+    """Datagrams that the kernel did not take."""
+    foreign: int
+    """Datagrams that came to a shared port and were nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A leg with its sockets."""
+    """A leg with its sockets, and the part of a tick that moves it."""
 
     leg: Leg
     pair: PortPair
+    phase: int
 
 
 class MediaThread:
     """The media plane of a real phone. `start` and all other methods are called on the loop.
 
-    `rtp_timeout` (seconds) and `uplink_ms` hold for every leg. When loop or thread have not moved for `patience`
-    seconds, the stacks of all threads are logged; with `exit_when_stuck` the process ends after three times that, for
-    its supervisor to start it anew.
+    `rtp_timeout` (seconds), `uplink_ms` and `quiet_uplink_ms` hold for every leg. When loop or thread have not moved
+    for `patience` seconds, the stacks of all threads are logged; with `exit_when_stuck` the process ends after three
+    times that, for its supervisor to start it anew.
     """
 
     def __init__(
         self,
-        ports: PortPool,
+        ports: Ports,
         *,
         rtp_timeout: float = 60.0,
         uplink_ms: int = 40,
+        quiet_uplink_ms: int = 100,
         patience: float = 10.0,
         exit_when_stuck: bool = False,
     ) -> None:
         self._ports = ports
         self._rtp_timeout = rtp_timeout
         self._uplink_ms = uplink_ms
+        self._quiet_uplink_ms = quiet_uplink_ms
         self._exit_when_stuck = exit_when_stuck
         self._numbers = itertools.count(1)
         self._lines: dict[int, _Line] = {}
@@ -87,23 +124,22 @@ class MediaThread:
         self._thread = threading.Thread(target=self._run, name="sipagent-media", daemon=True)
         self._stopping = False
 
-        self._ticks = 0
-        self._ticks_late = 0
+        self._sockets = ports.sockets()
+        self._punctuality = Punctuality()
+        self._frames_bunched = 0
+        self._frames_skipped = 0
+        self._thread_beats = 0
         self._loop_beats = 0
         self._patience = patience
         self._watch_of_thread = Watch(trace_after=_BEATS, exit_after=3 * _BEATS)
-        self._watch_of_loop = Watch(trace_after=round(patience / TICK), exit_after=round(3 * patience / TICK))
+        self._watch_of_loop = Watch(trace_after=round(patience / _PHASE), exit_after=round(3 * patience / _PHASE))
 
     # ---- the loop's side
-
-    @property
-    def capacity(self) -> int:
-        """How many calls the port range carries."""
-        return self._ports.capacity
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to tick; events are delivered on `loop`."""
         self._loop = loop
+        self._punctuality.watch(threading.get_ident())
         self._usual_switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_INTERVAL)
         self._thread.start()
@@ -124,7 +160,8 @@ class MediaThread:
         pair = self._ports.lease(time.monotonic())
         number = next(self._numbers)
         leg = Leg(number, self._commands.append, host=host, port=pair.port, on_event=on_event)
-        self._lines[number] = _Line(leg, pair)
+        phase = self._least_loaded_phase()
+        self._lines[number] = _Line(leg, pair, phase)
         self._commands.append(
             OpenLeg(
                 leg=number,
@@ -135,10 +172,24 @@ class MediaThread:
                 wall_offset=time.time() - time.monotonic(),
                 rtp_timeout=self._rtp_timeout,
                 uplink_ms=self._uplink_ms,
+                quiet_uplink_ms=self._quiet_uplink_ms,
+                phase=phase,
                 trace=trace,
             )
         )
         return leg
+
+    def statistics(self) -> MediaStatistics:
+        """Sum up what has happened since `start`."""
+        return MediaStatistics(
+            wakes=self._punctuality.wakes,
+            wakes_late=self._punctuality.late,
+            worst_late=self._punctuality.worst,
+            frames_bunched=self._frames_bunched,
+            frames_skipped=self._frames_skipped,
+            unsent=self._sockets.unsent,
+            foreign=self._sockets.foreign,
+        )
 
     def close(self) -> None:
         """End every leg, stop the thread and give all ports back; the last events are delivered before it returns."""
@@ -152,6 +203,10 @@ class MediaThread:
         sys.setswitchinterval(self._usual_switch_interval)
         self._deliver()
 
+    def _least_loaded_phase(self) -> int:
+        load = Counter(line.phase for line in self._lines.values())
+        return min(range(PHASES), key=lambda phase: load[phase])
+
     def _deliver(self) -> None:
         """Hand every posted event to its leg. What one leg's handler raises concerns no other."""
         while self._posted:
@@ -164,58 +219,75 @@ class MediaThread:
 
     def _take(self, event: MediaEvent) -> None:
         if isinstance(event, MediaLate):
-            self._ticks_late += event.ticks
-            return
+            return  # the wake-up that caused it is counted, and every leg counts what it skipped
         if isinstance(event, LegFailed):
             log.error("the media of a call failed and it ends:\n%s", event.traceback)
         line = self._lines[event.leg]
         if isinstance(event, LegClosed):
             del self._lines[event.leg]
             self._ports.release(line.pair, time.monotonic())
+            if event.statistics is not None:
+                self._frames_bunched += event.statistics.frames_bunched
+                self._frames_skipped += event.statistics.frames_skipped
         line.leg.deliver(event)
 
     def _beat(self) -> None:
         """Show that the loop lives, look whether the thread does, and say if it was late."""
         self._loop_beats += 1
         self._heartbeat = self._loop.call_later(self._patience / _BEATS, self._beat)
-        if self._ticks_late:
-            log.warning("the media thread woke up late: %d ms of every call were not sent", self._ticks_late * 20)
-            self._ticks_late = 0
-        self._judge(self._watch_of_thread.look(self._ticks), "the media thread")
+        late = self._punctuality.news()
+        if late is not None and late.seconds >= TICK:
+            milliseconds = round(late.seconds * 1000)
+            log.warning("the media thread woke up %d ms late; the event loop was at %s", milliseconds, late.where)
+        self._judge(self._watch_of_thread.look(self._thread_beats), "the media thread")
 
     # ---- the thread's side
 
     def _run(self) -> None:
         log.debug("the media thread is scheduled as %s", make_urgent().value)
-        media = Media()
-        sockets = _Sockets()
-        grid = Grid(TICK)
-        tick = 0
-        stopping = False
-        while not stopping:
-            stopping = self._stopping
-            tick += grid.wait()
-            self._tick(tick, media, sockets)
-            self._ticks += 1
+        media = Media(PHASES)
+        grid = Grid(_PHASE)
+        points, left = 0, PHASES
+        while left > 0:
+            passed = grid.wait()
+            now = time.monotonic()
+            self._punctuality.note(grid.lateness(now))
+            if self._stopping:  # every phase comes once more, to end its legs
+                left -= passed
+            points += passed
+            self._move(media, range(points - min(passed, PHASES), points), now)
+            self._thread_beats += 1
             self._judge(self._watch_of_loop.look(self._loop_beats), "the event loop")
         grid.close()
-        sockets.close()
 
-    def _tick(self, tick: int, media: Media, sockets: "_Sockets") -> None:
-        now = time.monotonic()
+    def _move(self, media: Media, points: range, now: float) -> None:
+        """Do what is due at some points of the grid, mostly one. After a late wake-up each phase is moved once."""
+        refused = self._apply_commands(media, now)
+        due = [divmod(point, PHASES) for point in points]
+        for tick, phase in due:
+            self._sockets.send(media.send(tick, now, phase))
+        arrivals = self._sockets.receive(now)
+        for tick, phase in due:
+            media.receive(tick, now, arrivals, phase)
+            arrivals = []
+        if events := refused + media.drain():
+            for event in events:
+                if isinstance(event, LegClosed):
+                    self._sockets.close(event.leg)
+            self._post(events)
+
+    def _apply_commands(self, media: Media, now: float) -> list[MediaEvent]:
+        """Do what the loop asks; returns the failures of legs whose peer cannot be told from another's."""
+        refused: list[MediaEvent] = []
         for _ in range(len(self._commands)):
             command = self._commands.popleft()
             if isinstance(command, OpenLeg):
-                sockets.add(command.leg, self._lines[command.leg].pair)
+                self._sockets.open(command, self._lines[command.leg].pair)
+            elif isinstance(command, SetMedia) and (why := self._sockets.direct(command)) is not None:
+                refused.append(LegFailed(leg=command.leg, traceback=why))
+                command = CloseLeg(leg=command.leg)
             media.apply(command, now)
-        for departure in media.send(tick, now):
-            sockets.send(departure.leg, departure.kind, departure.destination, departure.data)
-        media.receive(tick, now, sockets.receive(now))
-        if events := media.drain():
-            for event in events:
-                if isinstance(event, LegClosed):
-                    sockets.remove(event.leg)
-            self._post(events)
+        return refused
 
     def _post(self, events: list[MediaEvent]) -> None:
         self._posted.append(events)
@@ -230,58 +302,3 @@ class MediaThread:
         elif silence is Silence.EXIT and self._exit_when_stuck:
             log.critical("%s has not moved for %g s: the process ends", who, 3 * self._patience)
             os._exit(os.EX_SOFTWARE)
-
-
-class _Sockets:
-    """The sockets of all legs, as the thread uses them."""
-
-    def __init__(self) -> None:
-        self._inbox = Inbox()
-        self._outbox = Outbox()
-        self._readiness = Readiness()
-        self._descriptors: dict[tuple[int, str], int] = {}
-        self._owners: dict[int, tuple[int, str]] = {}
-
-    def add(self, leg: int, pair: PortPair) -> None:
-        """Listen for a leg."""
-        for kind, bound in ((RTP, pair.rtp), (RTCP, pair.rtcp)):
-            descriptor = bound.fileno()
-            self._descriptors[leg, kind] = descriptor
-            self._owners[descriptor] = leg, kind
-            self._readiness.add(descriptor)
-
-    def remove(self, leg: int) -> None:
-        """Leave a leg's sockets to whoever closes them."""
-        for kind in (RTP, RTCP):
-            descriptor = self._descriptors.pop((leg, kind))
-            del self._owners[descriptor]
-            self._readiness.remove(descriptor)
-
-    def send(self, leg: int, kind: str, destination: tuple[str, int], data: bytes) -> None:
-        """Send one datagram of a leg."""
-        self._outbox.send(self._descriptors[leg, kind], data, destination)
-
-    def receive(self, now: float) -> list[Arrival]:
-        """Return all that has come, with the kernel's time on our clock.
-
-        One datagram of each socket a round, as most have one: what a flood sends on top is left for the next time.
-        """
-        wall_ahead, oldest = time.time_ns() - time.monotonic_ns(), now - _OLDEST_ARRIVAL
-        receive, owners = self._inbox.receive, self._owners
-        arrivals = []
-        for _ in range(_ROUNDS):
-            ready = self._readiness.ready()
-            if not ready:
-                break
-            for descriptor in ready:
-                received = receive(descriptor)
-                if received is not None:
-                    leg, kind = owners[descriptor]
-                    source, data, wall_ns = received
-                    came = (wall_ns - wall_ahead) / 1e9
-                    arrivals.append(Arrival(leg, kind, source, data, came if oldest < came < now else now))
-        return arrivals
-
-    def close(self) -> None:
-        """Give back what is not the legs'."""
-        self._readiness.close()

@@ -48,7 +48,6 @@ class TickedMedia:
         uplink_ms: int = 40,
         wall_offset: float = 1_800_000_000.0,
     ) -> None:
-        self.capacity = len(ports)
         self._network = network
         self._free = deque(ports)
         self._rtp_timeout = rtp_timeout

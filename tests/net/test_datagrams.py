@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sipagent.net.datagrams import BATCH, BatchInbox, BatchOutbox, Inbox, Outbox, Received
-from sipagent.net.ports import PortPair, PortPool
+from sipagent.net.port_pair import PortPair
+from sipagent.net.ports import PortPool
 
 Read = Callable[[socket.socket], list[Received]]
 

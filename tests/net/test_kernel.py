@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from sipagent.net.kernel import Grid, Readiness
-from sipagent.net.ports import PortPair, PortPool
+from sipagent.net.port_pair import PortPair
+from sipagent.net.ports import PortPool
 
 
 @pytest.fixture
@@ -37,7 +38,6 @@ def test_only_sockets_with_something_to_read_are_ready(pair: PortPair, far: sock
     assert readiness.ready() == [pair.rtcp.fileno()]
     readiness.remove(pair.rtcp.fileno())
     assert readiness.ready() == []
-    readiness.close()
 
 
 def test_the_grid_is_absolute() -> None:

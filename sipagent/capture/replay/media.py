@@ -18,8 +18,6 @@ class PlayedPlane:
     keys. With `record` the plane leaves both sides' audio in `tapes`.
     """
 
-    capacity = 1
-
     def __init__(self, capture: Capture, *, record: bool = False) -> None:
         self.tapes: list[Tape] = []
         self.complaint = ""
