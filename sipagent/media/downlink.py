@@ -71,7 +71,7 @@ class Downlink:
         """By how much the RTP timestamp moves in 20 ms."""
         self._session = session
         self._playout = Playout()
-        self._keypad = Keypad(session, self._number)
+        self._keypad = Keypad(session)
         self._relayed = b""
         self._transcoder = Transcoder()
         self._speeches = 0
@@ -158,7 +158,7 @@ class Downlink:
         self._marker = True
 
     def _send_frame(self, tick: int, settings: StreamSettings) -> bytes:
-        keys = self._keypad.send(self._playout.sent_until, settings) if self._keypad.is_busy else None
+        keys = self._press_on(settings) if self._keypad.is_busy else None
         relayed = self._take_relayed() if self._relayed else b""
         speech = self._playout.pop(self._encoding) if keys is None else b""
         audio = speech
@@ -174,6 +174,9 @@ class Downlink:
         if speech and not self._playout:
             self.events.append(Drained(leg=self._leg, speeches=self._speeches, position=self._playout.given))
         return datagram
+
+    def _press_on(self, settings: StreamSettings) -> bytes | None:
+        return self._keypad.send(self._playout.sent_until, settings, self._number)
 
     def _take_relayed(self) -> bytes:
         frame, self._relayed = self._relayed[: self._frame_size], self._relayed[self._frame_size :]

@@ -87,7 +87,7 @@ class Uplink:
         self._tells = True
 
     def statistics(self) -> JitterBufferStatistics:
-        """Of the jitter buffer, since the codec last changed."""
+        """Of the jitter buffer."""
         return self._jitter_buffer.statistics()
 
     def set_media(self, settings: StreamSettings, now: float) -> None:
@@ -97,7 +97,7 @@ class Uplink:
         if before is None or before.encoding != settings.encoding:
             self._encoding = settings.encoding
             self._incoming = Incoming(settings.encoding)
-            self._jitter_buffer = JitterBuffer(Splicer(settings.encoding))
+            self._jitter_buffer.change(Splicer(settings.encoding))
         if before is None or (before.receives, before.held) != (settings.receives, settings.held):
             self._heard_at, self._timed_out = now, False
         self._event_clocks = {**_CUSTOMARY_EVENTS, **settings.receive_event_payload_types}

@@ -133,25 +133,30 @@ class JitterBuffer:
     )
 
     def __init__(self, sound: Sound | None = None) -> None:
+        self._delay = DelayEstimate(_FRAME_TIME)
+        self._segments: list[_Segment] = []
+        self._played: deque[int] = deque(maxlen=128)
+        self._position = 0
+        self._next_sequence = 0
+        self._delay_now = 0.0
+        self._steering = Steering()
+        self._late = self._duplicates = self._dropped = self._concealed = self._cut = self._stretched = 0
+        self.change(sound)
+
+    def change(self, sound: Sound | None) -> None:
+        """Audio of another encoding comes from now on: a new stream, held back as long as the one before."""
         self._sound = sound
         self._width = sound.width if sound is not None else 1
         self._ticks = 1
         self._coded = False
-        self._delay = DelayEstimate(_FRAME_TIME)
-        self._segments: list[_Segment] = []
+        self._delay.forget()
+        self._segments.clear()
         self._newest: _Segment | None = None
         self._newest_timestamp = 0
         self._playing = False
-        self._position = 0
-        self._next_sequence = 0
-        self._played: deque[int] = deque(maxlen=128)
-        self._waited = 0
-        self._waits_owed = 0
+        self._waited = self._waits_owed = 0
         self._resting = -1
         self._last_frame = b""
-        self._delay_now = 0.0
-        self._steering = Steering()
-        self._late = self._duplicates = self._dropped = self._concealed = self._cut = self._stretched = 0
 
     def add(
         self,

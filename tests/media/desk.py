@@ -25,16 +25,19 @@ PEER_RTCP = ("192.0.2.1", 7001)
 TICK = 0.02
 
 
-def settings(encoding: str = "pcmu", **changes: Any) -> StreamSettings:
+PAYLOAD_TYPES = {0: "pcmu", 8: "pcma", 9: "g722", 111: "opus"}
+
+
+def settings(codec: str = "pcmu", **changes: Any) -> StreamSettings:
     """What a plain answer settles."""
     plain: dict[str, Any] = {
         "remote_host": PEER[0],
         "remote_port": PEER[1],
         "remote_rtcp_host": PEER_RTCP[0],
         "remote_rtcp_port": PEER_RTCP[1],
-        "codec": encoding,
-        "payload_type": {"pcmu": 0, "pcma": 8}[encoding],
-        "receive_payload_types": {0: "pcmu", 8: "pcma"},
+        "codec": codec,
+        "payload_type": {codec: number for number, codec in PAYLOAD_TYPES.items()}[codec],
+        "receive_payload_types": PAYLOAD_TYPES,
         "event_payload_type": 101,
         "receive_event_payload_types": {101: 8000},
     }
@@ -57,11 +60,11 @@ class Peer:
         self.sequence = sequence
         self.timestamp = timestamp
 
-    def say(self, payload: bytes, *, payload_type: int = 0, marker: bool = False) -> bytes:
-        """Make the next packet, of any length."""
+    def say(self, payload: bytes, *, payload_type: int = 0, marker: bool = False, ticks: int | None = None) -> bytes:
+        """Make the next packet, of any length; it lasts `ticks` of its clock, else a byte each."""
         datagram = packet.build(payload_type, self.sequence % 65536, self.timestamp % 2**32, self.ssrc, payload, marker)
         self.sequence += 1
-        self.timestamp += len(payload)
+        self.timestamp += len(payload) if ticks is None else ticks
         return datagram
 
     def skip(self, samples: int) -> None:
