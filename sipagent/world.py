@@ -14,11 +14,14 @@ from typing import Protocol
 from sipagent.agent.interfaces import FrameSocket, ProviderOptions
 from sipagent.agent.tools import Tool, ToolRunner
 from sipagent.config import Configuration
+from sipagent.config.options import General
+from sipagent.config.values import RtpPorts
 from sipagent.media import Leg, MediaEvent
 from sipagent.net.ids import RandomIds
-from sipagent.net.media_thread import MediaThread
+from sipagent.net.media_thread import MediaThread, Ports
 from sipagent.net.ports import PortPool
 from sipagent.net.resolve import Resolver, SystemDns
+from sipagent.net.shared_port import SharedPort
 from sipagent.net.tls import Certificates
 from sipagent.net.transports import Transports
 from sipagent.net.websocket import WebSocketFrames
@@ -97,16 +100,22 @@ def real_world(configuration: Configuration) -> World:
     """Return the world of this machine: its network, the media thread, WebSockets, random ids."""
     general = configuration.general
     family = socket.AF_INET6 if ":" in general.bind.host else socket.AF_INET
-    ports = PortPool(general.rtp_ports.first, general.rtp_ports.last, general.bind.host)
     return World(
         ids=RandomIds(),
         open_endpoint=partial(
             Transports.open, transports=general.transports, certificates=certificates_of(configuration)
         ),
         resolve=Resolver(SystemDns(family), transports=general.transports),
-        media=MediaThread(ports, rtp_timeout=general.rtp_timeout),
+        media=MediaThread(media_ports(general), rtp_timeout=general.rtp_timeout),
         open_socket=WebSocketFrames,
     )
+
+
+def media_ports(general: General) -> Ports:
+    """Return what RTP is received on: a pair of ports for each call, or one for all."""
+    if general.rtp is RtpPorts.SHARED:
+        return SharedPort(general.rtp_ports.first, general.bind.host)
+    return PortPool(general.rtp_ports.first, general.rtp_ports.last, general.bind.host)
 
 
 def certificates_of(configuration: Configuration) -> Certificates:

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from sipagent.config import load
 from sipagent.net.media_thread import MediaThread
-from sipagent.net.ports import PortPool
 from sipagent.phone import Softphone
 from sipagent.service import serve
-from sipagent.world import real_world
+from sipagent.world import media_ports, real_world
 
 _HURRY = 0.5
 """Seconds for calls to end by themselves."""
@@ -31,8 +30,10 @@ async def answer(file: Path, append: int | None) -> None:
     world = real_world(configuration)
     if append is not None:
         general = configuration.general
-        ports = PortPool(general.rtp_ports.first, general.rtp_ports.last, general.bind.host)
-        world = replace(world, media=MediaThread(ports, rtp_timeout=general.rtp_timeout, uplink_ms=append))
+        media = MediaThread(
+            media_ports(general), rtp_timeout=general.rtp_timeout, uplink_ms=append, quiet_uplink_ms=append
+        )
+        world = replace(world, media=media)
     await serve(configuration, world=world, started=_tell)
 
 

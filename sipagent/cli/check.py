@@ -11,6 +11,8 @@ from sipagent.cli.report import json_line
 from sipagent.config import Account, Configuration, Trunk
 from sipagent.config.keys import PROVIDERS, is_usable
 from sipagent.config.limits import require_available, unavailable
+from sipagent.config.options import General
+from sipagent.config.values import RtpPorts
 from sipagent.errors import ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
 from sipagent.net.tls import client_context, server_context
@@ -46,12 +48,10 @@ def _tell(settings: Settings, what: str, text: str, *, err: bool = False) -> Non
 def description(configuration: Configuration) -> list[tuple[str, str]]:
     """Say what the configuration amounts to: of what, and what."""
     general = configuration.general
-    calls = min(general.rtp_ports.calls, general.max_calls)
-    carries = f"rtp_ports = {general.rtp_ports} carries {general.rtp_ports.calls}, max_calls = {general.max_calls}"
     said = [
         ("configuration", str(configuration.file or "none found; defaults")),
         ("listens", listeners(configuration)),
-        ("calls", f"{calls} at the same time: {carries}"),
+        ("calls", _carried(general)),
     ]
     for name, account in configuration.accounts.items():
         said.append(("account", f"{name}: {account.address} at {account.registrar}{_served(account)}"))
@@ -61,6 +61,14 @@ def description(configuration: Configuration) -> list[tuple[str, str]]:
         needs = [_need(configuration, provider) for provider in PROVIDERS[agent.pipeline]]
         said.append(("agent", f"{name or '(default)'}: {agent.pipeline.value}, needs {', '.join(needs) or 'nothing'}"))
     return [*said, *(("note", sentence) for sentence in unavailable(configuration))]
+
+
+def _carried(general: General) -> str:
+    """Say how many calls there can be, and what sets the limit."""
+    ports, most = general.rtp_ports, general.max_calls
+    if general.rtp is RtpPorts.SHARED:
+        return f"{most} at the same time: one RTP port for all, max_calls = {most}"
+    return f"{min(ports.calls, most)} at the same time: rtp_ports = {ports} carries {ports.calls}, max_calls = {most}"
 
 
 def _served(line: Account | Trunk) -> str:

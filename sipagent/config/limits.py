@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from sipagent.config.configuration import Configuration
 from sipagent.config.options import Account, AgentSection, General, Trunk
 from sipagent.config.values import (
-    Codec,
-    Codecs,
     Pipeline,
-    RtpPorts,
     Srtp,
     TurnDetection,
     UnknownCallers,
@@ -20,7 +17,6 @@ from sipagent.errors import ConfigurationError
 from sipagent.sip.flow import Transport
 from sipagent.sip.uri import Uri
 
-CODECS = {Codec.ULAW, Codec.ALAW}
 PIPELINES = {Pipeline.HALF_CASCADE, Pipeline.ECHO}
 
 
@@ -46,9 +42,6 @@ def _lines(configuration: Configuration) -> Iterator[tuple[str, Account | Trunk]
 
 
 def _of_general(general: General) -> Iterator[str]:
-    yield from _left_out_codecs("[general]", general.codecs, General().codecs)
-    if general.rtp is RtpPorts.SHARED:
-        yield "[general] rtp = shared is not built yet; every call has a port of its own"
     if general.unknown_callers is UnknownCallers.ACCEPT:
         yield "[general] unknown_callers = accept: whoever finds this port can talk, and spend your money"
 
@@ -63,7 +56,6 @@ def _of_tls(configuration: Configuration) -> Iterator[str]:
 
 
 def _of_line(title: str, line: Account | Trunk) -> Iterator[str]:
-    yield from _left_out_codecs(title, line.codecs, ())
     if line.srtp is not Srtp.OFF and not _is_by_tls(line):
         yield f"{title} srtp = {line.srtp.value}: the keys can be read on the way; write transport = tls"
 
@@ -85,19 +77,8 @@ def _of_the_rest(configuration: Configuration) -> Iterator[str]:
             yield f"{_title(agent)} turn_detection = local is not built yet; server_vad is in force"
 
 
-def _left_out_codecs(title: str, codecs: Codecs, default: Codecs) -> Iterator[str]:
-    if codecs == default:
-        return
-    for codec in codecs:
-        if codec not in CODECS:
-            yield f"{title} codecs: {codec.value} is not built yet and is neither offered nor accepted"
-
-
 def _impossible(configuration: Configuration) -> Iterator[str]:
-    if not CODECS & set(configuration.general.codecs):
-        yield "[general] codecs: this version speaks ulaw and alaw only; add one of them"
     for title, line in _lines(configuration):
-        yield from _impossible_on_line(title, line)
         if Transport.UDP not in configuration.general.transports and isinstance(line, Account):
             yield from _impossible_by_udp(title, line)
     for agent in configuration.agents.values():
@@ -109,11 +90,6 @@ def _is_by_tls(line: Account | Trunk) -> bool:
     """Whether signalling with the line goes through TLS, as far as its section says."""
     uris = (line.outbound_proxy, line.registrar) if isinstance(line, Account) else (line.host,)
     return line.transport is Transport.TLS or any(uri.startswith("sips:") for uri in uris if uri)
-
-
-def _impossible_on_line(title: str, line: Account | Trunk) -> Iterator[str]:
-    if line.codecs and not CODECS & set(line.codecs):
-        yield f"{title} codecs: this version speaks ulaw and alaw only; add one of them"
 
 
 def _impossible_by_udp(title: str, account: Account) -> Iterator[str]:

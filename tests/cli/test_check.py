@@ -25,10 +25,15 @@ def test_fewer_calls_are_allowed_than_there_are_ports(sipagent: Command) -> None
     assert "7 at the same time" in result.output
 
 
+def test_a_shared_port_carries_as_many_calls_as_are_allowed(sipagent: Command) -> None:
+    Path("sip.conf").write_text("[general]\nrtp_ports = 40000-40001\nrtp = shared\nmax_calls = 250\n")
+    assert "250 at the same time: one RTP port for all, max_calls = 250" in sipagent("check").output
+
+
 def test_what_is_not_built_yet_is_a_note(sipagent: Command) -> None:
-    result = sipagent("check", "--set", "general.rtp=shared")
+    result = sipagent("check", "--set", "agent.turn_detection=local")
     assert result.exit_code == 0
-    assert "note           [general] rtp = shared is not built yet" in result.output
+    assert "note           [agent] turn_detection = local is not built yet" in result.output
 
 
 def test_a_mistake_is_named_with_its_place_and_the_nearest_key(sipagent: Command) -> None:

@@ -18,14 +18,9 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
     ("text", "note"),
     [
         (
-            "[general]\ncodecs = ulaw,g722",
-            "[general] codecs: g722 is not built yet and is neither offered nor accepted",
-        ),
-        (
             "[general]\ntransports = udp,tls",
             "[general] transports: tls listens only with a certificate in [tls]; our own connections need none",
         ),
-        ("[general]\nrtp = shared", "[general] rtp = shared is not built yet; every call has a port of its own"),
         (
             f"{OFFICE}srtp = offer",
             "[account office] srtp = offer: the keys can be read on the way; write transport = tls",
@@ -33,10 +28,6 @@ def test_the_defaults_ask_for_nothing_that_is_not_there() -> None:
         (
             "[trunk t]\npeers = 192.0.2.1\nsrtp = require",
             "[trunk t] srtp = require: the keys can be read on the way; write transport = tls",
-        ),
-        (
-            "[trunk t]\npeers = 192.0.2.1\ncodecs = alaw,opus",
-            "[trunk t] codecs: opus is not built yet and is neither offered nor accepted",
         ),
         (
             "[general]\nunknown_callers = accept",
@@ -81,14 +72,9 @@ def test_keys_that_go_by_tls_are_nothing_to_speak_of(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        ("[general]\ncodecs = opus", "[general] codecs: this version speaks ulaw and alaw only; add one of them"),
         (
             f"[general]\ntransports = tcp\n{OFFICE}transport = udp",
             "[account office] transport = udp, and [general] transports has no udp; add it, or write tcp or tls",
-        ),
-        (
-            f"{OFFICE}codecs = g722",
-            "[account office] codecs: this version speaks ulaw and alaw only; add one of them",
         ),
         ("[agent]\npipeline = realtime", "[agent] pipeline = realtime is not built yet; write half-cascade or echo"),
     ],
