@@ -117,6 +117,8 @@ class Utterance:
         self._ledger = Ledger()
         self._state = SpeechState.WAITING
         self._sent_until = 0
+        self._heard_until: int | None = None
+        """What the caller got, where that is known to be less than what has left."""
         self._stopping = SpeechState.FINISHED
         self._watchers: list[Callable[[Speech], None]] = []
 
@@ -127,13 +129,17 @@ class Utterance:
 
     @property
     def heard_text(self) -> str:
-        """The beginning of `text` that has left for the caller."""
-        return self._ledger.heard(self._sent_until)
+        """The beginning of `text` that has left for the caller, less what is known not to have come there."""
+        return self._ledger.heard(self._until)
 
     @property
     def heard_seconds(self) -> float:
         """How much of its audio has left."""
-        return self._ledger.played(self._sent_until) / RATE
+        return self._ledger.played(self._until) / RATE
+
+    @property
+    def _until(self) -> int:
+        return self._sent_until if self._heard_until is None else min(self._sent_until, self._heard_until)
 
     @property
     def state(self) -> SpeechState:
@@ -172,6 +178,7 @@ class Utterance:
         if self.finished:
             return
         self._sent_until = report.sent_until
+        self._heard_until = report.acknowledged_until if report.unheard else None
         failing = self._stopping is SpeechState.FAILED
         self._become(SpeechState.FAILED if failing else SpeechState.INTERRUPTED)
 

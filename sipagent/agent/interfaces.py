@@ -53,11 +53,13 @@ class Cleared:
     """Answer to a clear: the position up to which speech really left, and up to which the peer's reports confirm it.
 
     Positions count the speech given to this leg since it opened, in units of 1/8000 s whatever the encoding; what lies
-    between `sent_until` and the position of the clear was dropped and never sent.
+    between `sent_until` and the position of the clear was dropped and never sent. Reports come seconds apart: what is
+    not confirmed yet was heard all the same, unless they tell that nothing arrives any more (`unheard`).
     """
 
     sent_until: int
     acknowledged_until: int
+    unheard: bool = False
 
 
 class Listener(Protocol):

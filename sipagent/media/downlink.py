@@ -26,6 +26,8 @@ _MOST_RELAYED = 2
 """Frames of another leg that may wait: more would stay late for good, so all but the newest frame is left out."""
 _RING = 512
 """Packets (10 s) that the peer's reports can still confirm: it says what came last, one way before we hear it."""
+_ON_THE_WAY = 75
+"""Packets (1.5 s) that may be on the way to the peer, and its report on the way to us."""
 
 
 class Downlink:
@@ -33,10 +35,12 @@ class Downlink:
 
     __slots__ = (
         "_acknowledged_until",
+        "_confirmed",
         "_encoder",
         "_encoding",
         "_frame_samples",
         "_frame_size",
+        "_keeps_count",
         "_keypad",
         "_leg",
         "_marker",
@@ -47,6 +51,7 @@ class Downlink:
         "_session",
         "_speeches",
         "_transcoder",
+        "_unheard",
         "events",
         "frames_bunched",
         "frames_skipped",
@@ -78,6 +83,9 @@ class Downlink:
         self._marker = True
         self._positions = array("q", bytes(8 * _RING))
         self._acknowledged_until = 0
+        self._confirmed: int | None = None
+        self._keeps_count = False
+        self._unheard = False
 
     # ---- what the loop asks
 
@@ -118,16 +126,28 @@ class Downlink:
                 speeches=self._speeches,
                 sent_until=sent_until,
                 acknowledged_until=min(self._acknowledged_until, sent_until),
+                unheard=self._unheard and self._acknowledged_until < sent_until,
             )
         )
 
     # ---- what the peer reports
 
     def acknowledge(self) -> None:
-        """The peer has reported: find out up to which position it got our speech (RFC 3550 section 6.4.1)."""
+        """The peer has reported: find out up to which position it got our speech (RFC 3550 section 6.4.1).
+
+        One that confirms nothing of the last second and a half does not hear us. It is believed once it has confirmed
+        more from one report to another: some count wrongly, and some tell nothing of us at all.
+        """
         sequence = self._session.acknowledged_sequence
-        if sequence is not None and self._session.next_sequence - sequence <= _RING:
+        if sequence is None:
+            return
+        behind = self._session.next_sequence - sequence
+        if behind <= _RING:
             self._acknowledged_until = max(self._acknowledged_until, self._positions[sequence % _RING])
+        if self._confirmed is not None and sequence > self._confirmed:
+            self._keeps_count = True
+        self._confirmed = sequence
+        self._unheard = self._keeps_count and behind > _ON_THE_WAY
 
     # ---- the tick
 

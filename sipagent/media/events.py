@@ -62,13 +62,15 @@ class MarkPassed:
 class SpeechCleared:
     """Speech was dropped: up to where it had left, and up to where the peer's reports confirm it.
 
-    It answers a `Clear`, and comes at the end of a leg. `speeches` counts the `Speak` commands before it.
+    It answers a `Clear`, and comes at the end of a leg. `speeches` counts the `Speak` commands before it. `unheard`:
+    the peer reports that nothing which left after `acknowledged_until` has come.
     """
 
     leg: int
     speeches: int
     sent_until: int
     acknowledged_until: int
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,22 @@ def cleared(position: int) -> Cleared:
     return Cleared(sent_until=position, acknowledged_until=position)
 
 
+def test_what_the_peer_reports_not_to_have_got_was_not_heard() -> None:
+    said, _ = utterance()
+    said.mark_passed("begin", 12_000)
+    said.stop()
+    said.cleared(Cleared(sent_until=12_000, acknowledged_until=5000, unheard=True))
+    assert (said.heard_text, said.heard_seconds) == ("One", 0.625)
+
+
+def test_what_is_only_not_confirmed_yet_was_heard() -> None:
+    said, _ = utterance()
+    said.mark_passed("begin", 12_000)
+    said.stop()
+    said.cleared(Cleared(sent_until=12_000, acknowledged_until=5000))
+    assert said.heard_text == "One two three"
+
+
 def test_said_to_its_end() -> None:
     said, states = utterance()
     said.mark_passed("begin", 0)

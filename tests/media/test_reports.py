@@ -82,6 +82,42 @@ def test_an_old_report_takes_nothing_back() -> None:
     assert ear.reports == [(22 * 160, 15 * 160)]
 
 
+def test_a_peer_whose_reports_stop_to_confirm_has_not_heard_what_left_since() -> None:
+    desk = Desk()
+    leg = desk.open()
+    leg.speak(frame(0) * 1000)
+    for highest in (40, 90):
+        desk.step(50)
+        desk.arrive(receiver_report(highest), kind="rtcp")
+    desk.step(100)
+    desk.arrive(receiver_report(90), kind="rtcp")
+    desk.step(20)
+    leg.drop_speech()
+    desk.step()
+    (cleared,) = desk.happened(SpeechCleared)
+    assert cleared.unheard
+    assert cleared.acknowledged_until == 90 * 160
+    assert cleared.sent_until > 200 * 160
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [(40, 90, 195), (90, 90, 90), (), (40, 90)],
+    ids=["it confirms", "it has always said the same", "it never reports", "it reports no more"],
+)
+def test_what_is_not_confirmed_was_heard_unless_the_peer_says_otherwise(reported: tuple[int, ...]) -> None:
+    desk = Desk()
+    leg = desk.open()
+    leg.speak(frame(0) * 1000)
+    desk.step(100)
+    for highest in reported:
+        desk.arrive(receiver_report(highest), kind="rtcp")
+        desk.step(50)
+    leg.drop_speech()
+    desk.step()
+    assert not desk.happened(SpeechCleared)[0].unheard
+
+
 def test_a_strangers_report_confirms_nothing() -> None:
     desk = Desk()
     leg = desk.open()
