@@ -89,8 +89,10 @@ class Figures:
     """Of one run."""
 
     window: Window
-    is_most: bool
-    """It was searched for the most calls, and these are."""
+    carried: int | None
+    """The most calls that were found to be carried; None where nobody searched for them."""
+    is_cut_short: bool
+    """The search ended because the host was too busy, not because the phone could carry no more."""
     answered: Spread | None
     """From INVITE to 200."""
     set_up_ms: float
@@ -116,6 +118,8 @@ class Bar:
     is_least: bool = False
     """More is better."""
     depends_on_timing: bool = False
+    is_final: bool = True
+    """False where a better figure may have been missed."""
 
     def verdict(self, window: Window) -> Verdict | None:
         """Whether it is good enough, as far as that can be known."""
@@ -123,7 +127,8 @@ class Bar:
             return None
         if self.value >= self.must if self.is_least else self.value <= self.must:
             return Verdict.MET
-        return Verdict.UNKNOWN if self.depends_on_timing and window.is_disturbed else Verdict.MISSED
+        is_known = self.is_final and not (self.depends_on_timing and window.is_disturbed)
+        return Verdict.MISSED if is_known else Verdict.UNKNOWN
 
 
 def bars(figures: Figures, *, is_echo: bool, append: int | None) -> list[Bar]:
@@ -134,9 +139,12 @@ def bars(figures: Figures, *, is_echo: bool, append: int | None) -> list[Bar]:
     is_first_hand = not is_echo and append in (None, 40)
     faults = got.lost + got.repeated + got.late + window.gone
     carried = Bar(name="calls", value=window.calls)
-    most = Bar(name="calls that one core carries", value=window.calls, must=300, aim=800, is_least=True)
+    is_final = not figures.is_cut_short
+    most = Bar(
+        name="calls that one core carries", value=figures.carried, must=300, aim=800, is_least=True, is_final=is_final
+    )
     return [
-        most if figures.is_most else carried,
+        carried if figures.carried is None else most,
         Bar(
             name="processor time of a call, ms a second", value=window.processor_ms, must=processor[0], aim=processor[1]
         ),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sipagent.bench import host, streams
-from sipagent.bench.figures import Figures, Spread, Window
+from sipagent.bench.figures import BUSY_AT_MOST, Figures, Spread, Window
 from sipagent.bench.search import Search
 from sipagent.bench.site import Site
 from sipagent.bench.streams import QUIET, Rows
@@ -45,19 +45,21 @@ class Bench:
     def measure(self, calls: int, seconds: float) -> Figures:
         """So many calls, for so long."""
         self.dial(calls)
-        return self._finish(self._window(seconds), is_most=False)
+        return self._finish(self._window(seconds))
 
     def search(self, seconds: float) -> Figures:
-        """The most calls that are carried; the figures are of a window of `seconds` with that many."""
-        search = Search()
-        while (calls := search.next) is not None:
+        """The most calls that are carried; all other figures are of a window of `seconds` with that many."""
+        search, is_cut_short = Search(), False
+        while (calls := search.next) is not None and not is_cut_short:
             self.dial(calls)
-            window = self._window(PROBE)
-            lost = calls - self._calls
-            search.take(calls, is_carried=window.is_carried and not lost, room=80 / max(window.busy_percent, 0.1))
-        self.dial(search.carried or calls or 1)
-        window = self._window(seconds)
-        return self._finish(window, is_most=True)
+            window = self._window(PROBE, is_probe=True)
+            is_whole = self._calls == calls
+            is_cut_short = window.is_disturbed and not window.is_carried
+            if not is_cut_short:
+                room = BUSY_AT_MOST / max(window.busy_percent, 1.0)
+                search.take(calls, is_carried=window.is_carried and is_whole, room=room)
+        self.dial(search.carried or 1)
+        return self._finish(self._window(seconds), carried=search.carried, is_cut_short=is_cut_short)
 
     # ---- steps
 
@@ -79,15 +81,19 @@ class Bench:
         self._generator({"do": "hang_up", "calls": calls}, 0)
         self._calls -= calls
 
-    def _window(self, seconds: float) -> Window:
-        """Listen; again, if others had the processor, or if something went wrong that may not go wrong twice."""
+    def _window(self, seconds: float, *, is_probe: bool = False) -> Window:
+        """Listen; again, if others had the processor, or if something went wrong that may not go wrong twice.
+
+        A probe that went well need not be repeated: it did so though others had the processor.
+        """
         windows: list[Window] = []
         for _ in range(ATTEMPTS):
-            windows.append(self._listen(seconds))
-            self._told(_summary(windows[-1]))
-            if windows[-1].is_carried and not windows[-1].is_disturbed:
-                return windows[-1]
-            if not windows[-1].is_disturbed and len(windows) > 1:
+            window = self._listen(seconds)
+            self._told(_summary(window))
+            windows.append(window)
+            if window.is_carried and (is_probe or not window.is_disturbed):
+                return window
+            if not window.is_disturbed and len(windows) > 1:
                 break
         return min(windows, key=lambda window: (window.is_disturbed, not window.is_carried, window.waiting_percent))
 
@@ -143,7 +149,7 @@ class Bench:
         stopped = [streams.silenced(rows[call], at) for call, at in counted["stopped"] if call in rows]
         return [each for each in stopped if each is not None], streams.voiced(rows, counted["spoken"])
 
-    def _finish(self, window: Window, *, is_most: bool) -> Figures:
+    def _finish(self, window: Window, *, carried: int | None = None, is_cut_short: bool = False) -> Figures:
         stopped, voiced = ([], []) if self._site.stand_ins is None else self._interrupt()
         memory, calls = host.resident_kb(self._site.worker), max(self._calls, 1)
         self._hang_up(self._calls)
@@ -152,7 +158,8 @@ class Bench:
         spent = sum(ramp[1] - ramp[2] * window.processor_ms / 1000 for ramp in self._ramps)
         return Figures(
             window=window,
-            is_most=is_most,
+            carried=carried,
+            is_cut_short=is_cut_short,
             answered=Spread.of(self._took_ms),
             set_up_ms=round(spent / set_up * 1000, 2),
             kb_a_call=round((memory - self._memory) / calls),
@@ -194,7 +201,7 @@ class Bench:
 def _summary(window: Window) -> str:
     """One line about a window."""
     got = window.reception
-    words = "rejected: " if window.is_disturbed else ""
+    words = "disturbed: " if window.is_disturbed else ""
     return (
         f"{window.calls:5} calls: {words}{window.processor_ms:.2f} ms a call-second, core {window.busy_percent:.0f} %, "
         f"waited {window.waiting_percent:.1f} %, p99 {got.p99_ms:.2f} ms, worst {got.max_ms:.1f}, "

@@ -22,7 +22,8 @@ WINDOW = Window(
 )
 FIGURES = Figures(
     window=WINDOW,
-    is_most=True,
+    carried=320,
+    is_cut_short=False,
     answered=Spread(count=320, p50=12, p99=30),
     set_up_ms=9.0,
     kb_a_call=300,
@@ -51,9 +52,16 @@ def test_each_pipeline_and_append_has_a_processor_time_of_its_own() -> None:
 
 
 def test_the_most_calls_are_judged_only_where_they_were_searched_for() -> None:
-    few = replace(FIGURES, window=replace(WINDOW, calls=200))
+    few = replace(FIGURES, carried=200)
     assert missed(few, append=None) == ["calls that one core carries"]
-    assert missed(replace(few, is_most=False), append=None) == []
+    assert missed(replace(few, carried=None), append=None) == []
+
+
+def test_a_search_that_the_host_cut_short_misses_nothing_and_meets_nothing() -> None:
+    few = replace(FIGURES, carried=200, is_cut_short=True)
+    assert missed(few, append=None) == []
+    assert bars(few, is_echo=False, append=None)[0].verdict(WINDOW) is Verdict.UNKNOWN
+    assert bars(replace(few, carried=300), is_echo=False, append=None)[0].verdict(WINDOW) is Verdict.MET
 
 
 def test_one_packet_that_is_lost_misses_a_bar() -> None:
