@@ -51,6 +51,7 @@ class SipDriver:
         self._pending: deque[Output] = deque()
         self._transmitting = False
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None  # the timer itself cannot tell exactly: uvloop counts milliseconds
 
     def now(self) -> float:
         """The time that the core lives by: seconds of the loop's monotonic clock."""
@@ -83,6 +84,7 @@ class SipDriver:
 
     def close(self) -> None:
         """Keep the time no longer; idempotent."""
+        self._deadline = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -99,14 +101,15 @@ class SipDriver:
 
     def _set_timer(self) -> None:
         deadline = self._user_agent.next_timer()
+        if deadline == self._deadline:
+            return
         if self._timer is not None:
-            if self._timer.when() == deadline and not self._timer.cancelled():
-                return
             self._timer.cancel()
+        self._deadline = deadline
         self._timer = None if deadline is None else self._loop.call_at(deadline, self._wake, deadline)
 
     def _wake(self, deadline: float) -> None:
-        self._timer = None
+        self._timer = self._deadline = None
         # asyncio wakes up to one clock resolution early; the core would find nothing due
         self._user_agent.handle_timer(max(self.now(), deadline))
         self.transmit()
