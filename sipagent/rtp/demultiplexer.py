@@ -81,7 +81,8 @@ class Demultiplexer:
     def remove(self, leg: int) -> None:
         """Forget a leg."""
         peer = self._peers.pop(leg)
-        del self._by_ssrc[peer.ssrc]
+        if self._by_ssrc.get(peer.ssrc) is peer:
+            del self._by_ssrc[peer.ssrc]
         self._unheard.pop(leg, None)
         self._by_rtp = {source: other for source, other in self._by_rtp.items() if other is not peer}
         self._by_rtcp = {source: other for source, other in self._by_rtcp.items() if other is not peer}

@@ -1,61 +1,22 @@
 """The media thread on real loopback sockets: legs, time, ends. How evenly it sends is measured by the benchmark."""
 
 import asyncio
+import ctypes
 import os
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from sipagent.errors import NoPortFree
-from sipagent.media import Leg, LegClosed, LegFailed, MediaEvent, StreamSettings, TickRecord, UplinkBlock
-from sipagent.net.media_thread import MediaThread
+from sipagent.media import LegClosed, LegFailed, MediaEvent, TickRecord, UplinkBlock
+from sipagent.net.media_thread import PHASES, MediaStatistics, MediaThread
 from sipagent.net.ports import PortPool
 from sipagent.rtp import packet
-from sipagent.rtp.packet import RtpPacket
-
-HOST = "127.0.0.1"
-
-
-class Far:
-    """The far end: a socket, and all that came to it."""
-
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((HOST, 0))
-        self.socket.setblocking(False)
-
-    @property
-    def settings(self) -> StreamSettings:
-        host, port = self.socket.getsockname()
-        return StreamSettings(
-            remote_host=host,
-            remote_port=port,
-            remote_rtcp_host=host,
-            remote_rtcp_port=port,
-            codec="pcmu",
-            payload_type=0,
-            receive_payload_types={0: "pcmu"},
-        )
-
-    def say(self, port: int, number: int) -> None:
-        self.socket.sendto(packet.build(0, number, number * 160, 0xFA2, bytes([number]) * 160), (HOST, port))
-
-    async def hear(self) -> bytes:
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 2048), 5)
-
-    async def hear_rtp(self, count: int) -> list[RtpPacket]:
-        heard: list[RtpPacket] = []
-        while len(heard) < count:
-            data = await self.hear()
-            parsed = None if packet.is_rtcp(data) else packet.parse(data)
-            heard += [parsed] if parsed is not None else []
-        return heard
+from tests.net.far_end import HOST, Far, media_thread, open_leg
 
 
 @pytest.fixture
@@ -65,23 +26,13 @@ def far() -> Iterator[Far]:
     far.socket.close()
 
 
-@asynccontextmanager
-async def media_thread(low: int, calls: int = 4) -> AsyncIterator[MediaThread]:
-    plane = MediaThread(PortPool(low, low + 2 * calls - 1, HOST))
-    plane.start(asyncio.get_running_loop())
-    try:
-        yield plane
-    finally:
-        plane.close()
-
-
-def open_leg(plane: MediaThread, on_event: Callable[[MediaEvent], None], *, trace: bool = False) -> Leg:
-    return plane.open_leg(host=HOST, ssrc=7, sequence=1, timestamp=0, cname="test", trace=trace, on_event=on_event)
+def pool(low: int, calls: int = 4) -> PortPool:
+    return PortPool(low, low + 2 * calls - 1, HOST)
 
 
 def test_speech_leaves_in_order_from_the_port_that_was_promised(far: Far) -> None:
     async def story() -> None:
-        async with media_thread(27200) as plane:
+        async with media_thread(pool(27200)) as plane:
             leg = open_leg(plane, lambda event: None)
             leg.set_media(far.settings)
             leg.speak(b"".join(bytes([n]) * 160 for n in range(1, 11)))
@@ -97,7 +48,7 @@ def test_speech_leaves_in_order_from_the_port_that_was_promised(far: Far) -> Non
 def test_what_the_far_end_says_arrives_on_the_loop_with_the_kernels_time(far: Far) -> None:
     async def story() -> list[MediaEvent]:
         events: list[MediaEvent] = []
-        async with media_thread(27210) as plane:
+        async with media_thread(pool(27210)) as plane:
             leg = open_leg(plane, events.append, trace=True)
             leg.set_media(far.settings)
             for number in range(1, 21):
@@ -117,7 +68,7 @@ def test_what_the_far_end_says_arrives_on_the_loop_with_the_kernels_time(far: Fa
 
 def test_an_ended_leg_gives_its_port_back_for_the_next_call(far: Far) -> None:
     async def story() -> None:
-        async with media_thread(27220, calls=1) as plane:
+        async with media_thread(pool(27220, calls=1)) as plane:
             closed = asyncio.Event()
             leg = open_leg(plane, lambda event: closed.set() if isinstance(event, LegClosed) else None)
             with pytest.raises(NoPortFree):
@@ -132,7 +83,7 @@ def test_an_ended_leg_gives_its_port_back_for_the_next_call(far: Far) -> None:
 def test_closing_the_thread_says_bye_for_every_leg_and_tells_them(far: Far) -> None:
     async def story() -> list[MediaEvent]:
         events: list[MediaEvent] = []
-        async with media_thread(27230) as plane:
+        async with media_thread(pool(27230)) as plane:
             for _ in range(3):
                 open_leg(plane, events.append).set_media(far.settings)
             await far.hear_rtp(6)
@@ -156,7 +107,7 @@ def test_a_handler_that_raises_is_reported_and_keeps_nothing_from_the_others(far
         def fail(event: MediaEvent) -> None:
             raise RuntimeError("a mistake in a scenario")
 
-        async with media_thread(27240) as plane:
+        async with media_thread(pool(27240)) as plane:
             open_leg(plane, fail).set_media(far.settings)
             open_leg(plane, lambda event: heard.set()).set_media(far.settings)
             await asyncio.wait_for(heard.wait(), 5)
@@ -168,7 +119,7 @@ def test_a_handler_that_raises_is_reported_and_keeps_nothing_from_the_others(far
 def test_a_leg_that_fails_ends_alone_and_its_port_is_free(far: Far, caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         failed: asyncio.Queue[MediaEvent] = asyncio.Queue()
-        async with media_thread(27250, calls=2) as plane:
+        async with media_thread(pool(27250, calls=2)) as plane:
             broken = open_leg(plane, failed.put_nowait)
             sound = open_leg(plane, lambda event: None)
             sound.set_media(far.settings)
@@ -184,7 +135,7 @@ def test_a_leg_that_fails_ends_alone_and_its_port_is_free(far: Far, caplog: pyte
 
 def test_a_loop_that_is_stuck_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
-        plane = MediaThread(PortPool(27270, 27279, HOST), patience=0.1)
+        plane = MediaThread(pool(27270), patience=0.1)
         plane.start(asyncio.get_running_loop())
         await asyncio.sleep(0.3)
         assert caplog.text == ""
@@ -217,7 +168,7 @@ asyncio.run(main())
 
 def test_mangled_datagrams_on_both_ports_are_not_felt(far: Far) -> None:
     async def story() -> None:
-        async with media_thread(27260) as plane:
+        async with media_thread(pool(27260)) as plane:
             leg = open_leg(plane, lambda event: None)
             leg.set_media(far.settings)
             await far.hear_rtp(1)
@@ -227,3 +178,45 @@ def test_mangled_datagrams_on_both_ports_are_not_felt(far: Far) -> None:
             assert [one.sequence for one in await far.hear_rtp(10)] == list(range(2, 12))
 
     asyncio.run(story())
+
+
+def test_calls_are_spread_over_the_phases_of_a_tick() -> None:
+    async def story() -> None:
+        opened: asyncio.Queue[int] = asyncio.Queue()
+
+        def note(event: MediaEvent) -> None:
+            if isinstance(event, TickRecord) and event.opened is not None:
+                opened.put_nowait(event.opened.phase)
+
+        async with media_thread(pool(27290, calls=2 * PHASES)) as plane:
+            legs = [open_leg(plane, note, trace=True) for _ in range(2 * PHASES)]
+            phases = [await asyncio.wait_for(opened.get(), 5) for _ in legs]
+            assert sorted(phases) == sorted(2 * [*range(PHASES)])
+
+    asyncio.run(story())
+
+
+def test_a_late_wake_up_is_counted_and_named_and_nothing_is_lost(far: Far, caplog: pytest.LogCaptureFixture) -> None:
+    sleep_and_keep_the_interpreter = ctypes.PyDLL(None).usleep
+
+    async def story() -> MediaStatistics:
+        plane = MediaThread(pool(27320), patience=1.0)
+        plane.start(asyncio.get_running_loop())
+        leg = open_leg(plane, lambda event: None)
+        leg.set_media(far.settings)
+        before = await far.hear_rtp(5)
+        sleep_and_keep_the_interpreter(50_000)
+        after = await far.hear_rtp(15)  # in which the loop has beaten twice
+        assert [one.sequence for one in before + after] == list(range(1, 21))
+        assert [one.timestamp for one in before + after] == list(range(0, 20 * 160, 160))
+        plane.close()
+        return plane.statistics()
+
+    statistics = asyncio.run(story())
+    assert statistics.wakes_late >= 1
+    assert statistics.worst_late >= 0.04
+    assert statistics.frames_bunched >= 1
+    assert statistics.frames_skipped == statistics.unsent == statistics.foreign == 0
+    assert "the media thread woke up" in caplog.text
+    assert "ms late; the event loop was at" in caplog.text
+    assert "test_media_thread.py" in caplog.text

@@ -181,3 +181,13 @@ def test_a_leg_that_is_gone_goes_nowhere() -> None:
     port.legs.remove(ANN)
     assert port.directs(ANN, OFFICE) is None
     assert port.hears(OFFICE) is None
+
+
+def test_two_legs_may_have_drawn_one_ssrc() -> None:
+    legs = Demultiplexer()
+    for leg in (ANN, BEN):
+        legs.add(leg, 7)
+    legs.remove(ANN)
+    assert legs.rtcp(PUBLIC, receiver_report(7)) == BEN
+    legs.remove(BEN)
+    assert legs.rtcp(PUBLIC, receiver_report(7)) is None
