@@ -8,9 +8,6 @@ from sipagent.sdp.crypto import SUITES, Encryption
 from sipagent.sdp.offer_answer import LocalMedia
 from sipagent.tap import TappedIds
 
-PLAYABLE = ("pcmu", "pcma")
-"""Codecs that the media plane speaks."""
-
 
 class Terms:
     """Reads sip.conf for a call. Without an account, as for a caller who knows our address, [general] says all."""
@@ -47,7 +44,7 @@ class Terms:
         """Return what we may speak, best first."""
         section = self._section(account)
         wanted = (section.codecs if section else ()) or self._configuration.general.codecs
-        return tuple(codec.house for codec in wanted if codec.house in PLAYABLE)
+        return tuple(codec.house for codec in wanted)
 
     def _dtmf(self, account: str) -> Dtmf:
         """Return how keys are pressed; a trunk takes events, as nearly all do."""

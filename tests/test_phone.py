@@ -322,7 +322,7 @@ def test_a_call_to_an_address_where_nobody_is() -> None:
     Exchange(None).tell(story)
 
 
-@pytest.mark.parametrize("body", [sdp(formats="9"), b""], ids=["unusable", "none"])
+@pytest.mark.parametrize("body", [sdp(formats="18"), b""], ids=["unusable", "none"])
 def test_an_answer_that_we_cannot_speak_ends_the_call(body: bytes) -> None:
     async def story(exchange: Exchange) -> None:
         outbound = await exchange.phone.call_directly(ALICE)

@@ -22,7 +22,7 @@ class Phone:
 
     user: str = "6002"
     microphone: Path
-    """A WAV: mono, 16 bit, 8000 Hz. Silence follows its end."""
+    """A WAV: mono, 16 bit, at the rate of the codec (8000 Hz for G.711). Silence follows its end."""
     registrar: str = "127.0.0.1:5060"
     """Empty: no registration; it dials addresses."""
     sip_port: int = 5070
@@ -30,6 +30,8 @@ class Phone:
     codecs: str = "PCMU/8000/1,PCMA/8000/1"
     dtmf: str = "rtpevent"
     transport: str = "udp"
+    encryption: str = ""
+    """`srtp-mand`: SDES and nothing else; `srtp`: SDES if the other side has it too. Empty: none."""
     ca: Path | None = None
     """Whose certificates it believes by TLS; without, it believes none."""
 
@@ -133,6 +135,7 @@ class Baresip:
             "CODECS": phone.codecs,
             "DTMFMODE": phone.dtmf,
             "TRANSPORT": phone.transport,
+            "ENCRYPTION": f";mediaenc={phone.encryption}" if phone.encryption else "",
         }
         for name in ("config", "accounts"):
             text = (_TEMPLATES / f"{name}.in").read_text()

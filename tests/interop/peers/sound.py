@@ -42,10 +42,16 @@ def silence(seconds: float, wav: Path) -> Path:
     return wav
 
 
-def tone(hertz: float, seconds: float, wav: Path) -> Path:
-    effects = ["synth", str(seconds), "sine", str(hertz), "vol", "0.5"]
-    subprocess.run(["sox", "-n", "-r", str(_RATE), "-c", "1", "-b", "16", str(wav), *effects], check=True)
+def tone(hertz: float, seconds: float, wav: Path, *, rate: int = _RATE, channels: int = 1) -> Path:
+    effects = ["synth", str(seconds), *["sine", str(hertz)] * channels, "vol", "0.5"]
+    subprocess.run(["sox", "-n", "-r", str(rate), "-c", str(channels), "-b", "16", str(wav), *effects], check=True)
     return wav
+
+
+def narrow(wav: Path, result: Path) -> Path:
+    """The same as mono at 8000 Hz, as everything else here is."""
+    subprocess.run(["sox", str(wav), "-r", str(_RATE), "-c", "1", "-b", "16", str(result)], check=True)
+    return result
 
 
 def mu_law(wav: Path, raw: Path) -> Path:
