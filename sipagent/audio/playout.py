@@ -31,13 +31,6 @@ class _Piece:
         self.encoding = encoding
         self.width = width(encoding)
 
-    def take(self, units: int) -> bytes:
-        """Take out so much of the beginning, or all."""
-        size = units * self.width
-        taken = bytes(self.audio[:size])
-        del self.audio[:size]
-        return taken
-
 
 class Playout:
     """Speech in the order it was given, each piece as it came; it is transcoded when it leaves in another encoding.
@@ -85,15 +78,16 @@ class Playout:
     def pop(self, encoding: str) -> bytes:
         """Take the next 20 ms in `encoding`: less at the end of the speech, nothing when none waits."""
         frame, missing = b"", FRAME
-        while missing and self._waiting:
+        while missing and self._pieces:
             piece = self._pieces[0]
-            taken = piece.take(missing)
+            size = missing * piece.width
+            taken = bytes(piece.audio[:size])
+            del piece.audio[:size]
             if not piece.audio:
                 self._pieces.popleft()
-            units = len(taken) // piece.width
-            missing -= units
-            self._waiting -= units
-            frame += self._transcoder.convert(taken, piece.encoding, encoding)
+            missing -= len(taken) // piece.width
+            frame += taken if piece.encoding == encoding else self._transcoder.convert(taken, piece.encoding, encoding)
+        self._waiting -= FRAME - missing
         return frame
 
     def passed(self) -> Sequence[Mark]:

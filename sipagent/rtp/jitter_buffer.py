@@ -189,13 +189,15 @@ class JitterBuffer:
         if self._playing and segment.end <= self._position:
             self._miss(segment, arrival)
             return
-        self._coded = self._coded or coded is not None
+        if coded is not None:
+            self._coded = True
         if is_newest:
             self._segments.append(segment)
             self._newest, self._newest_timestamp, self._ticks = segment, timestamp, ticks
         else:
             insort(self._segments, segment, key=attrgetter("start"))
-        self._limit()
+        if not (is_newest and self._playing) or segment.end - self._position > _DEEPEST:
+            self._limit()
 
     def rest(self, extended_sequence: int) -> None:
         """Take note that this packet says that nothing follows for a while: comfort noise (RFC 3389)."""

@@ -1,5 +1,6 @@
 """Many legs on one tick: they do not feel each other, and every tick can be done again from its record."""
 
+import gc
 import pickle
 
 from sipagent.media import (
@@ -19,6 +20,11 @@ from sipagent.media import (
     UplinkBlock,
 )
 from sipagent.media.commands import Command
+from sipagent.media.downlink import Downlink
+from sipagent.media.stream import Stream
+from sipagent.media.uplink import Uplink
+from sipagent.rtp.jitter_buffer import JitterBuffer
+from sipagent.rtp.session import RtpSession
 from tests.media.desk import Desk, Ear, Peer, frame, settings
 
 
@@ -178,6 +184,23 @@ def test_a_record_comes_before_all_that_its_tick_caused() -> None:
         record.tick for record in desk.happened(TickRecord)
     )
     assert len(by_tick) == 401
+
+
+def test_legs_that_have_ended_or_failed_are_gone_without_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        eventful_call()
+        desk = Desk()
+        desk.open(media=settings(event_payload_type=None)).send_digit("5")
+        desk.step(3)
+        desk.submit(Speak(leg=1, audio=frame(1), encoding="no codec"))
+        desk.step()
+        assert desk.media.failures == 1
+        parts = (Stream, Downlink, Uplink, RtpSession, JitterBuffer)
+        assert [each for each in gc.get_objects() if isinstance(each, parts)] == []
+    finally:
+        gc.enable()
 
 
 def test_a_leg_that_is_not_traced_leaves_no_records() -> None:
