@@ -28,7 +28,7 @@ from websockets.exceptions import ConnectionClosed
 
 from sipagent.bench import host
 from sipagent.bench.caller import count
-from sipagent.bench.children import Child
+from sipagent.bench.children import Child, favoured
 from sipagent.bench.measure import Bench
 from sipagent.bench.site import Setting, Site, built
 
@@ -274,11 +274,8 @@ def _python() -> Path:
 @contextlib.contextmanager
 def _running(argv: list[str], directory: Path) -> Iterator[int]:
     """A program on the core of what is measured; yields its process id."""
-    ours, (cores, _) = os.sched_getaffinity(0), host.cores()
-    with (directory / "log").open("wb") as log:
-        os.sched_setaffinity(0, cores)  # what is started now inherits it
+    with (directory / "log").open("wb") as log, favoured(host.cores()[0]):
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory)
-        os.sched_setaffinity(0, ours)
     try:
         yield process.pid
         if process.poll() is not None:
