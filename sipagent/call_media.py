@@ -26,6 +26,8 @@ class LegMedia:
         self._relayed = Transcoder()
         self._make_recorder = make_recorder
         self._recorder: Recorder | None = None
+        self._negotiated: Negotiated | None = None
+        self._suppresses_silence = False
         self._end: asyncio.Future[Future[None] | None] = asyncio.get_running_loop().create_future()
 
     def take(self, event: MediaEvent) -> None:
@@ -48,6 +50,8 @@ class LegMedia:
 
     def agree(self, negotiated: Negotiated) -> None:
         """Send to, and take from, what offer and answer settled."""
+        self._negotiated = negotiated
+        comfort_noise = negotiated.comfort_noise_payload_type if self._suppresses_silence else None
         self.leg.set_media(
             StreamSettings(
                 remote_host=negotiated.remote_host,
@@ -62,13 +66,19 @@ class LegMedia:
                 event_payload_type=negotiated.event_payload_type,
                 event_clock=negotiated.event_clock,
                 receive_event_payload_types=negotiated.receive_event_payload_types,
-                comfort_noise_payload_type=negotiated.comfort_noise_payload_type,
+                comfort_noise_payload_type=comfort_noise,
                 keys=_srtp_keys(negotiated.keys),
                 sends=negotiated.direction.sends,
                 receives=negotiated.direction.receives,
                 held=negotiated.held,
             )
         )
+
+    def suppress_silence(self) -> None:
+        """Send comfort noise now and then while nothing is said, from now on, where the far end has agreed to it."""
+        self._suppresses_silence = True
+        if self._negotiated is not None:
+            self.agree(self._negotiated)
 
     def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
         """Queue speech; returns the position of its first sample."""

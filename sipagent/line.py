@@ -27,6 +27,9 @@ class CallMedia(Protocol):
     def agree(self, negotiated: Negotiated) -> None:
         """Send to, and take from, what offer and answer settled."""
 
+    def suppress_silence(self) -> None:
+        """Send comfort noise now and then while nothing is said, where the far end has agreed to it."""
+
     def speak(self, audio: bytes, *, marks: Sequence[tuple[int, str]] = (), listener: Listener | None = None) -> int:
         """Queue speech; returns the position of its first sample."""
 

@@ -216,6 +216,28 @@ class TestFailing:
         Exchange(None).tell(story)
 
 
+class TestSilence:
+    @pytest.mark.parametrize(("formats", "expected"), [("0 13 101", {13}), ("0 101", {0})])
+    def test_comfort_noise_takes_the_place_of_packets_where_we_want_it_and_the_caller_offers_it(
+        self, formats: str, expected: set[int]
+    ) -> None:
+        async def quiet(incoming: InboundCall) -> None:
+            call = await incoming.answer()
+            await asyncio.sleep(1)
+            call.suppress_silence()
+            await call.disconnected()
+
+        async def story(exchange: Exchange) -> None:
+            await exchange.handset.calls(sdp(formats=formats))
+            await asyncio.sleep(6)
+            await exchange.handset.hangs_up()
+
+        heard = Exchange(quiet).tell(story).handset.heard
+        assert {each.packet.payload_type for each in heard[:40]} == {0}
+        assert {each.packet.payload_type for each in heard[60:]} <= expected
+        assert {each.packet.payload_type for each in heard[-3:]} == expected
+
+
 class TestWords:
     def test_a_key_pressed_by_info_is_a_digit(self) -> None:
         async def tell(handset: Handset, call: Call, ear: Ear) -> None:

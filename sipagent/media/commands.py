@@ -35,7 +35,7 @@ class StreamSettings:
     event_clock: int = 8000
     receive_event_payload_types: Mapping[int, int] = field(default_factory=dict)
     comfort_noise_payload_type: int | None = None
-    """What the peer agreed to hear in our pauses (RFC 3389); None where it did not."""
+    """What goes out once a second in our pauses (RFC 3389), in place of a packet every 20 ms; None: nothing does."""
     keys: SrtpKeys | None = None
     """What RTP and RTCP are encrypted with, both ways; None: nothing is."""
     sends: bool = True

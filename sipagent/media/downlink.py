@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Sequence
 
 from sipagent.audio.codec import Encoder, clock_rate
-from sipagent.audio.comfort import noise
+from sipagent.audio.comfort import LEVEL, noise
 from sipagent.audio.encoding import FRAME, PCM, PCMU, Transcoder, convert, width
 from sipagent.audio.playout import Playout
 from sipagent.media.commands import SendDigit, Speak, StreamSettings
@@ -26,6 +26,10 @@ _MOST_RELAYED = 2
 """Frames of another leg that may wait: more would stay late for good, so all but the newest frame is left out."""
 _RING = 512
 """Packets (10 s) that the peer's reports can still confirm: it says what came last, one way before we hear it."""
+_COMFORT = bytes((round(-LEVEL),))
+"""What comfort noise says: its level in -dBov (RFC 3389 section 3.1)."""
+_COMFORT_EVERY = 50
+"""Frames (1 s): a silence is told of again, so that no NAT forgets us and no peer takes us for gone."""
 _ON_THE_WAY = 75
 """Packets (1.5 s) that may be on the way to the peer, and its report on the way to us."""
 
@@ -35,6 +39,7 @@ class Downlink:
 
     __slots__ = (
         "_acknowledged_until",
+        "_comfort_type",
         "_confirmed",
         "_encoder",
         "_encoding",
@@ -49,6 +54,7 @@ class Downlink:
         "_positions",
         "_relayed",
         "_session",
+        "_silent",
         "_speeches",
         "_transcoder",
         "_unheard",
@@ -81,6 +87,9 @@ class Downlink:
         self._transcoder = Transcoder()
         self._speeches = 0
         self._marker = True
+        self._comfort_type: int | None = None
+        self._silent = 0
+        """Frames of the present silence that was told by comfort noise."""
         self._positions = array("q", bytes(8 * _RING))
         self._acknowledged_until = 0
         self._confirmed: int | None = None
@@ -93,6 +102,7 @@ class Downlink:
         """Send so from now on; speech that waits is transcoded when it leaves."""
         before, self.settings = self.settings, settings
         self._payload_type = settings.payload_type
+        self._comfort_type = settings.comfort_noise_payload_type if clock_rate(settings.codec) == 8000 else None
         if before is not None and _same_codec(before, settings):
             return
         self._relayed = convert(self._relayed, self._encoding, settings.encoding)
@@ -163,6 +173,8 @@ class Downlink:
         if not settings.sends:
             self._rest(owed)
             return ()
+        if self._comfort_type is not None and not (self._playout or self._relayed or self._keypad.is_busy):
+            return self._be_silent(owed, self._comfort_type)
         if owed == 1:
             return (self._send_frame(tick, settings),)
         skipped = max(0, owed - MOST_AT_ONCE)
@@ -176,6 +188,18 @@ class Downlink:
         """Let time pass without packets. The next one is marked, as after any silence (RFC 3551 section 4.1)."""
         self._session.advance(frames * self._frame_samples)
         self._marker = True
+
+    def _be_silent(self, owed: int, payload_type: int) -> Sequence[bytes]:
+        """Send comfort noise once a second, the first at once, and let time pass."""
+        if not self._marker:
+            self._silent = 0
+        due = -self._silent % _COMFORT_EVERY < owed
+        self._silent += owed
+        packets = (self._session.send(_COMFORT, payload_type, 0, False),) if due else ()
+        if due:
+            self._positions[(self._session.next_sequence - 1) % _RING] = self._playout.sent_until
+        self._rest(owed)
+        return packets
 
     def _send_frame(self, tick: int, settings: StreamSettings) -> bytes:
         keys = self._press_on(settings) if self._keypad.is_busy else None
