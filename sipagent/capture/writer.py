@@ -19,8 +19,7 @@ from typing import Any
 from sipagent.capture import golden, pcap
 from sipagent.capture.bundle import Bundle, header_record
 from sipagent.capture.journal import Record
-from sipagent.media import RTCP, TickRecord
-from sipagent.rtp.packet import is_rtcp
+from sipagent.media import TickRecord
 from sipagent.sip.flow import Address, Flow
 
 log = logging.getLogger("sipagent.capture")
@@ -53,6 +52,7 @@ class BundleWriter:
         self._secrets = tuple(form for secret in long_enough for form in dict.fromkeys(_written_forms(secret)))
         self._executor = executor
         self._local = Address("0.0.0.0", 0)
+        self._wideband = False
         self._packets = 0
         self._time = header.time
         self._flushed = header.time
@@ -80,7 +80,7 @@ class BundleWriter:
         """One frame of a provider's socket, in or out."""
         self._time = time
         if sent:
-            self._write(self._left, golden.frame_sent(provider, text, time))
+            self._write(self._left, golden.frame_sent(provider, text, time, wideband=self._wideband))
         else:
             data = {"provider": provider, "text": text}
             self._write(self._came, Record(time=time, kind="frame", data=data))
@@ -88,14 +88,14 @@ class BundleWriter:
     def tick(self, record: TickRecord, time: float) -> None:
         """One media tick: its datagrams to the capture file, the rest to the journal."""
         self._time = time
+        self._wideband = record.level is not None
         self._write(self._came, _tick_record(record, self._packets, time))
         for arrival in record.arrivals:
             self._packet(Address(*arrival.source), self._port_of(arrival.kind), arrival.data, arrival.time)
         for departure in record.departures:
             remote = Address(*departure.destination)
             self._packet(self._port_of(departure.kind), remote, departure.data, record.now)
-            kind = RTCP if is_rtcp(departure.data) else departure.kind  # by whichever port (RFC 5761)
-            left = golden.media_sent(kind, departure.data, remote, tick=record.tick, time=record.now)
+        for left in golden.tick_sent(record):
             self._write(self._left, left)
         self._flush_when_due()
 

@@ -205,6 +205,8 @@ class TickRecord:
     arrivals: tuple[Arrival, ...]
     departures: tuple[Departure, ...]
     opened: OpenLeg | None = None
+    level: int | None = None
+    """Of a wideband leg, whose packets are not the same on every machine: of what was sent, in dBFS."""
 
 
 MediaEvent = (

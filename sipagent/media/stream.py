@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sipagent.audio.encoding import PCM
+from sipagent.audio.level import level
 from sipagent.media.commands import (
     Bridge,
     Clear,
@@ -279,6 +281,7 @@ class Stream:
             arrivals=tuple(self._arrivals),
             departures=tuple(self._departures),
             opened=None if self._introduced else self._opened,
+            level=round(level(self._downlink.sent, PCM)) if self.encoding == PCM else None,
         )
 
     def _statistics(self) -> LegStatistics:

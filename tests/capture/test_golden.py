@@ -1,10 +1,14 @@
 """The comparison: what counts as equal, and that a difference can be read by a person."""
 
 import base64
+import json
 
+from sipagent.audio.encoding import encode
+from sipagent.audio.tones import sine
 from sipagent.capture.golden import compare, frame_sent, media_sent, sip_sent
 from sipagent.capture.journal import Record
 from sipagent.rtp import packet
+from sipagent.rtp.rtcp import SenderReport, serialise
 
 PEER = "192.0.2.1:5060"
 OK = b"SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\nTo: <sip:a@b>;tag=1\r\n\r\n"
@@ -53,6 +57,45 @@ def test_a_changed_frame_is_shown_by_its_members() -> None:
     assert '-   "format": "audio/pcmu",' in text
     assert '+   "format": "audio/pcma",' in text
     assert '-   "n"' not in text
+
+
+def wide(sequence: int, level: int, payload: bytes = b"\x55" * 60) -> Record:
+    data = packet.build(111, sequence, sequence * 960, 7, payload)
+    return media_sent("rtp", data, PEER, tick=sequence, time=0.0, level=level)
+
+
+def test_of_a_wideband_call_headers_and_numbers_count_and_levels_roughly() -> None:
+    golden = [wide(1, -20), wide(2, -60)]
+    assert compare(golden, [wide(1, -22, b"\x77" * 71), wide(2, -58)]).equal
+    assert not compare(golden, [wide(1, -24), wide(2, -60)]).equal
+    assert not compare(golden, [wide(1, -20), wide(3, -60)]).equal
+    assert not compare(golden, golden[:1]).equal
+    assert "- level -20" in str(compare(golden, [wide(1, -40), wide(2, -60)]))
+
+
+def test_a_key_press_beside_wideband_audio_counts_to_the_byte() -> None:
+    assert not compare([wide(1, -60, b"\x05\x0a\x00\xa0")], [wide(1, -60, b"\x06\x0a\x00\xa0")]).equal
+
+
+def test_reports_of_a_wideband_call_are_compared_without_their_octets() -> None:
+    def report(octets: int, level: int | None) -> Record:
+        sent = SenderReport(ssrc=7, ntp_time=1, rtp_timestamp=2, packet_count=3, octet_count=octets, blocks=())
+        return media_sent("rtcp", serialise([sent]), PEER, tick=1, time=0.0, level=level)
+
+    assert compare([report(100, -20)], [report(104, -20)]).equal
+    assert not compare([report(100, None)], [report(104, None)]).equal
+
+
+def test_wideband_audio_for_a_provider_is_compared_by_its_length_and_level() -> None:
+    def append(audio: bytes) -> Record:
+        text = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()})
+        return frame_sent("openai", text, 0.0, wideband=True)
+
+    loud, louder = (encode(sine(400, 960, level=level, rate=24000), "pcm") for level in (-20, -18))
+    assert compare([append(loud)], [append(louder)]).equal
+    assert not compare([append(loud)], [append(bytes(1920))]).equal
+    assert not compare([append(loud)], [append(loud[:1914])]).equal
+    assert append(loud).data["text"] == '{"type": "input_audio_buffer.append", "audio": "1920 bytes"}'
 
 
 def test_what_is_missing_and_what_is_too_much_is_told() -> None:

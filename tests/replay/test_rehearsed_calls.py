@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from sipagent import Agent, tool
+from sipagent.config import Configuration
+from sipagent.config.options import General
+from sipagent.config.values import Codec
 from sipagent.errors import CaptureError
 from sipagent.testing import replay, run
 from sipagent.testing.network import Network
@@ -56,14 +59,20 @@ async def interrupt(caller: Caller) -> None:
 
 
 def captured(
-    path: Path, behaviour: Behaviour, openai: ScriptedOpenAI, cartesia: ScriptedCartesia | None = None
+    path: Path,
+    behaviour: Behaviour,
+    openai: ScriptedOpenAI,
+    cartesia: ScriptedCartesia | None = None,
+    codecs: tuple[Codec, ...] = (Codec.ULAW,),
 ) -> Warehouse:
     """Have a call over a poor network and capture it."""
     warehouse = Warehouse()
 
     async def main() -> None:
         network = Network(delay=0.02, jitter=0.03, loss=0.03, duplicate=0.02, seed=17)
-        rehearsal = Rehearsal(agent_with(warehouse), openai, cartesia, network=network, capture=path)
+        configuration = Configuration(general=General(codecs=codecs))
+        agent = agent_with(warehouse)
+        rehearsal = Rehearsal(agent, openai, cartesia, network=network, configuration=configuration, capture=path)
         async with rehearsal:
             await behaviour(await rehearsal.dial())
 
@@ -119,6 +128,13 @@ def test_a_call_replays_equal_twice(
     captured(tmp_path / "call", behaviour, openai(), cartesia())
     replay(tmp_path / "call", agent=agent_with(Warehouse()))
     replay(tmp_path / "call.pcap", agent=agent_with(Warehouse()))
+
+
+@pytest.mark.parametrize("codec", [Codec.G722, Codec.OPUS])
+@pytest.mark.parametrize("behaviour", [talk, interrupt])
+def test_a_wideband_call_replays_equal(tmp_path: Path, behaviour: Behaviour, codec: Codec) -> None:
+    captured(tmp_path / "call", behaviour, ScriptedOpenAI(*ANSWERS), codecs=(codec,))
+    replay(tmp_path / "call", agent=agent_with(Warehouse()))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -6,12 +6,15 @@ import pytest
 
 from sipagent import Agent, InboundCall, tool
 from sipagent.audio import g711, level
+from sipagent.config import Configuration
+from sipagent.config.options import General
+from sipagent.config.values import Codec
 from sipagent.errors import CallFailed
-from sipagent.events import CallerSaid, DigitReceived, Disconnected
+from sipagent.events import CallAnswered, CallerSaid, DigitReceived, Disconnected, Event
 from sipagent.testing import run
 from sipagent.testing.network import Network
 from sipagent.testing.phone import Rehearsal
-from sipagent.testing.providers import ScriptedOpenAI, ToolUse
+from sipagent.testing.providers import ScriptedCartesia, ScriptedOpenAI, ToolUse
 
 
 @tool
@@ -112,3 +115,24 @@ def test_a_refusal_reaches_the_caller() -> None:
                 await rehearsal.dial()
 
     run(talk())
+
+
+@pytest.mark.parametrize("codec", [Codec.G722, Codec.OPUS])
+def test_a_wideband_call_is_wide_all_the_way(codec: Codec) -> None:
+    configuration = Configuration(general=General(codecs=(codec,)))
+    openai, cartesia = ScriptedOpenAI("It left this morning."), ScriptedCartesia()
+
+    async def talk() -> list[Event]:
+        async with Rehearsal(AGENT, openai, cartesia, configuration=configuration) as rehearsal:
+            caller = await rehearsal.dial()
+            assert await caller.hears() == "Hello! How can I help?"
+            caller.says("Where is my parcel?")
+            assert await caller.hears() == "It left this morning."
+            assert level.level(bytes(caller.heard), g711.PCMU) > -40
+            caller.hangs_up()
+        return [stamped.event for stamped in rehearsal.events]
+
+    answers = [event.codec for event in run(talk()) if isinstance(event, CallAnswered)]
+    assert answers == [codec.house]
+    assert openai.session["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
+    assert {frame["output_format"]["sample_rate"] for frame in cartesia.received if "output_format" in frame} == {24000}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sipagent.capture import golden
 from sipagent.capture.journal import Record
 from sipagent.media import TickRecord
-from sipagent.sip.flow import Address, Flow
+from sipagent.sip.flow import Flow
 
 
 class Departures:
@@ -14,6 +14,7 @@ class Departures:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.closed = False
+        self._wideband = False
 
     def datagram(self, *, sent: bool, flow: Flow, data: bytes, time: float) -> None:
         """Keep a SIP datagram that left."""
@@ -23,14 +24,12 @@ class Departures:
     def frame(self, *, provider: str, sent: bool, text: str, time: float) -> None:
         """Keep a provider frame that left."""
         if sent:
-            self.records.append(golden.frame_sent(provider, text, time))
+            self.records.append(golden.frame_sent(provider, text, time, wideband=self._wideband))
 
     def tick(self, record: TickRecord, time: float) -> None:
         """Keep the RTP and RTCP that left in a tick."""
-        for departure in record.departures:
-            remote = Address(*departure.destination)
-            left = golden.media_sent(departure.kind, departure.data, remote, tick=record.tick, time=record.now)
-            self.records.append(left)
+        self._wideband = record.level is not None
+        self.records += golden.tick_sent(record)
 
     def note(self, kind: str, data: Mapping[str, object], time: float) -> None:
         """What is noted did not leave."""
