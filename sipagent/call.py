@@ -272,6 +272,10 @@ class Call:
                 if isinstance(event, ProviderClosed | ProviderFailed) and _is_lost(by_name.get(event.provider), event):
                     return
 
+    def forget_events(self) -> None:
+        """Whoever talks here listens by handlers: keep nothing for an iterator over the events so far."""
+        self._stream.forget()
+
     # ---- a unit among units: what voices and recognisers see
 
     @property

@@ -60,6 +60,7 @@ def half_cascade(agent: Agent, section: AgentSection, clips: Callable[[], Clips]
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(conversation.ready(), RING_AT_MOST)
             call = await incoming.answer()
+            call.forget_events()
             async with _time_limit(call, section.max_duration, clips):
                 await conversation.converse(call)
 
@@ -76,6 +77,7 @@ def echo(section: AgentSection, clips: Callable[[], Clips]) -> Scenario:
 
     async def scenario(incoming: InboundCall) -> None:
         call = await incoming.answer()
+        call.forget_events()
         call.send_media_to(call)
         async with _time_limit(call, section.max_duration, clips):
             await call.disconnected()

@@ -8,13 +8,15 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sipagent.events import Event
+from sipagent.events import Event, ProviderEvent
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[E], object]
 
-BACKLOG = 512
-"""Events kept for the first subscriber: a scenario that is late to listen misses nothing."""
+BACKLOG = 256
+"""Events kept for the first subscriber: a scenario that is late to listen misses nothing but audio."""
+AUDIO = 2048
+"""Characters in one field of a provider's frame from which on it is audio: kept, it would be most of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,10 @@ class EventStream:
         self._queues.append(queue)
         return self._drain(queue)
 
+    def forget(self) -> None:
+        """Nobody will subscribe who wants to know what happened so far: keep no events."""
+        self._backlog = None
+
     async def _drain(self, queue: "asyncio.Queue[Event | None]") -> AsyncGenerator[Event, None]:
         try:
             while (event := await queue.get()) is not None:
@@ -107,7 +113,7 @@ class EventStream:
             self._queues.remove(queue)
 
     def _keep(self, event: Event) -> None:
-        if self._backlog is not None:
+        if self._backlog is not None and not _is_audio(event):
             self._backlog.append(event)
         for queue in self._queues:
             queue.put_nowait(event)
@@ -130,3 +136,9 @@ class EventStream:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed(error)
+
+
+def _is_audio(event: Event) -> bool:
+    return isinstance(event, ProviderEvent) and any(
+        isinstance(field, str) and len(field) >= AUDIO for field in event.data.values()
+    )

@@ -5,8 +5,8 @@ from contextvars import ContextVar, copy_context
 
 import pytest
 
-from sipagent import DigitReceived, Disconnected, Event, SpeechEnded, SpeechStarted
-from sipagent.stream import BACKLOG, EventStream
+from sipagent import DigitReceived, Disconnected, Event, ProviderEvent, SpeechEnded, SpeechStarted
+from sipagent.stream import AUDIO, BACKLOG, EventStream
 from sipagent.testing.clock import run
 
 
@@ -112,6 +112,36 @@ def test_who_is_very_late_gets_the_latest_events() -> None:
     events = run(main())
     assert len(events) == BACKLOG
     assert events[-2:] == [one(str(BACKLOG + 6)), Disconnected()]
+
+
+def test_audio_is_not_kept_for_who_is_late() -> None:
+    created = ProviderEvent(provider="openai", type="session.created", data={"session": {"voice": "x" * AUDIO}})
+    chunk = ProviderEvent(provider="cartesia", type="chunk", data={"type": "chunk", "data": "/" * AUDIO})
+
+    async def main() -> list[Event]:
+        stream = EventStream(unexpected)
+        for event in (created, chunk, one("1")):
+            stream.publish(event)
+        late = stream.subscribe()
+        stream.publish(chunk)
+        stream.finish(Disconnected())
+        return [event async for event in late]
+
+    assert run(main()) == [created, one("1"), chunk, Disconnected()]
+
+
+def test_nothing_is_kept_where_nobody_will_ask() -> None:
+    async def main() -> list[Event]:
+        stream = EventStream(unexpected)
+        stream.publish(one("1"))
+        stream.forget()
+        stream.publish(one("2"))
+        late = stream.subscribe()
+        stream.publish(one("3"))
+        stream.finish(Disconnected())
+        return [event async for event in late]
+
+    assert run(main()) == [one("3"), Disconnected()]
 
 
 def test_after_the_last_event_nothing_comes() -> None:
