@@ -38,7 +38,7 @@ from sipagent.net.heartbeat import Silence, Watch, stacks
 from sipagent.net.kernel import Grid
 from sipagent.net.leg_sockets import LegSockets
 from sipagent.net.port_pair import PortPair
-from sipagent.net.priority import make_urgent
+from sipagent.net.priority import Urgency, make_urgent
 from sipagent.net.punctuality import Punctuality
 
 log = logging.getLogger("sipagent.media")
@@ -70,6 +70,8 @@ class Ports(Protocol):
 class MediaStatistics:
     """How the media thread has done. Frames are those of calls that have ended."""
 
+    urgency: Urgency
+    """How the thread is scheduled."""
     wakes: int
     wakes_late: int
     """Wake-ups more than 2 ms after their time."""
@@ -125,6 +127,7 @@ class MediaThread:
         self._stopping = False
 
         self._sockets = ports.sockets()
+        self._urgency = Urgency.ORDINARY
         self._punctuality = Punctuality()
         self._frames_bunched = 0
         self._frames_skipped = 0
@@ -182,6 +185,7 @@ class MediaThread:
     def statistics(self) -> MediaStatistics:
         """Sum up what has happened since `start`."""
         return MediaStatistics(
+            urgency=self._urgency,
             wakes=self._punctuality.wakes,
             wakes_late=self._punctuality.late,
             worst_late=self._punctuality.worst,
@@ -244,7 +248,8 @@ class MediaThread:
     # ---- the thread's side
 
     def _run(self) -> None:
-        log.debug("the media thread is scheduled as %s", make_urgent().value)
+        self._urgency = make_urgent()
+        log.debug("the media thread is scheduled as %s", self._urgency.value)
         media = Media(PHASES)
         grid = Grid(_PHASE)
         points, left = 0, PHASES

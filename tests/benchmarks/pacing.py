@@ -17,18 +17,19 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
 
 from sipagent.media import Leg, StreamSettings
-from sipagent.net.media_thread import MediaThread
+from sipagent.net.media_thread import MediaStatistics, MediaThread
 from sipagent.net.ports import PortPool
 
 SO_TIMESTAMPNS = 35
 TICK_NS = 20_000_000
+TOGETHER_NS = 5_000_000
 BAR_MS = 2.0
 """What 99 packets of a hundred may be off the grid."""
 BUSY, PERIOD = 0.006, 0.010
@@ -52,7 +53,8 @@ class Pacing:
     """One measured case. Milliseconds are distances from each call's own 20 ms grid."""
 
     calls: int
-    loop_busy: bool
+    loop: str
+    """What the event loop does meanwhile."""
     seconds: float
     packets: int
     p50_ms: float
@@ -61,12 +63,14 @@ class Pacing:
     gaps: int
     repeats: int
     discontinuities: int
+    bunch: int
+    """The most packets of one call that came together."""
     run_queue_percent: float
     """Share of the time in which the loop wanted a processor and did not get one: over 1, the host was too busy."""
 
     @property
     def name(self) -> str:
-        return f"{self.calls} call{'s' * (self.calls > 1)}, loop {'60 % busy' if self.loop_busy else 'idle'}"
+        return f"{self.calls} call{'s' * (self.calls > 1)}, loop {self.loop}"
 
     @property
     def summary(self) -> str:
@@ -118,8 +122,19 @@ def _take(bound: socket.socket) -> tuple[int, int, int, int]:
 # ---- the phone
 
 
-async def speak(ports: list[int], *, seconds: float, busy: bool) -> float:
-    """Say so many seconds, to every port on a call of its own; returns the percentage of time spent in run queues."""
+Work = Callable[[], Coroutine[None, None, None]]
+"""What the event loop does beside the calls, until it is cancelled."""
+
+
+async def idle() -> None:
+    """Leave the loop to the calls."""
+
+
+async def speak(ports: list[int], *, seconds: float, work: Work) -> tuple[float, MediaStatistics]:
+    """Say so many seconds, to every port on a call of its own.
+
+    Returns the percentage of time spent in run queues, and the media thread's own account.
+    """
     loop = asyncio.get_running_loop()
     plane = MediaThread(PortPool(30000, 30000 + 4 * len(ports), "127.0.0.1"))
     plane.start(loop)
@@ -133,14 +148,13 @@ async def speak(ports: list[int], *, seconds: float, busy: bool) -> float:
             on_event=lambda event: None,
         )
         _begin(leg, port, frames=round(seconds * 50))
-    work = loop.create_task(keep_busy()) if busy else None
+    working = loop.create_task(work())
     waited = run_queue_wait()
     await asyncio.sleep(seconds + 0.5)
     waited = run_queue_wait() - waited
-    if work is not None:
-        work.cancel()
+    working.cancel()
     plane.close()
-    return waited / (seconds + 0.5) * 100
+    return waited / (seconds + 0.5) * 100, plane.statistics()
 
 
 def run_queue_wait() -> float:
@@ -172,42 +186,46 @@ async def keep_busy() -> None:
         await asyncio.sleep(PERIOD - BUSY)
 
 
+WORKS: dict[str, Work] = {"idle": idle, "60 % busy": keep_busy}
+
+
 # ---- the judgement
 
 
-def measure(calls: int, *, busy: bool, seconds: float, attempts: int = 3) -> Pacing:
+def measure(calls: int, *, loop: str, work: Work, seconds: float, attempts: int = 3) -> Pacing:
     """Run one case; again, if it fails on a host that had no processor for it."""
     for _ in range(attempts - 1):
-        result = _measure_once(calls, busy=busy, seconds=seconds)
+        result, _ = measure_once(calls, loop=loop, work=work, seconds=seconds)
         if result.passed or result.run_queue_percent <= 1.0:
             return result
-    return _measure_once(calls, busy=busy, seconds=seconds)
+    return measure_once(calls, loop=loop, work=work, seconds=seconds)[0]
 
 
-def _measure_once(calls: int, *, busy: bool, seconds: float) -> Pacing:
+def measure_once(calls: int, *, loop: str, work: Work, seconds: float) -> tuple[Pacing, MediaStatistics]:
+    """Run one case, whatever the host does; returns what the receiver saw, and what the media thread knows of it."""
     command = [sys.executable, __file__, "--receive", str(calls)]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as receiver:
         assert receiver.stdout is not None
         assert receiver.stdin is not None
         ports = json.loads(receiver.stdout.readline())
-        waited = asyncio.run(speak(ports, seconds=seconds, busy=busy))
+        waited, statistics = asyncio.run(speak(ports, seconds=seconds, work=work))
         receiver.stdin.close()
         streams = [
             [Packet(**dict(zip(Packet.__slots__, row, strict=True))) for row in rows]
             for rows in json.loads(receiver.stdout.read())
         ]
-    return judge(streams, busy=busy, seconds=seconds, waited=waited)
+    return judge(streams, loop=loop, seconds=seconds, waited=waited), statistics
 
 
-def judge(streams: list[list[Packet]], *, busy: bool, seconds: float, waited: float) -> Pacing:
+def judge(streams: list[list[Packet]], *, loop: str, seconds: float, waited: float) -> Pacing:
     """Sum up what the receiver got of every call, from the first to the last frame of speech."""
     spoken = [[packet for packet in stream if 0 < packet.frame <= seconds * 50] for stream in streams]
     off = sorted(abs(distance) / 1e6 for stream in spoken for distance in _distances(stream))
     frames = [[packet.frame for packet in stream] for stream in spoken]
     return Pacing(
         calls=len(streams),
-        loop_busy=busy,
+        loop=loop,
         seconds=seconds,
         packets=len(off),
         p50_ms=round(median(off), 3),
@@ -216,6 +234,7 @@ def judge(streams: list[list[Packet]], *, busy: bool, seconds: float, waited: fl
         gaps=sum(round(seconds * 50) - len(set(numbers)) for numbers in frames),
         repeats=sum(len(numbers) - len(set(numbers)) for numbers in frames),
         discontinuities=sum(_discontinuities(stream) for stream in spoken),
+        bunch=max(map(_largest_bunch, spoken)),
         run_queue_percent=round(waited, 2),
     )
 
@@ -234,6 +253,15 @@ def _discontinuities(stream: list[Packet]) -> int:
     )
 
 
+def _largest_bunch(stream: list[Packet]) -> int:
+    """How many packets came with hardly any time between them."""
+    largest = bunch = 1
+    for before, after in pairwise(stream):
+        bunch = bunch + 1 if after.time_ns - before.time_ns < TOGETHER_NS else 1
+        largest = max(largest, bunch)
+    return largest
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -244,8 +272,8 @@ def main() -> int:
     if options.receive:
         receive(options.receive)
         return 0
-    cases = [(int(calls), busy) for calls in options.calls.split(",") for busy in (False, True)]
-    results = [measure(calls, busy=busy, seconds=options.seconds) for calls, busy in cases]
+    cases = [(int(calls), loop) for calls in options.calls.split(",") for loop in WORKS]
+    results = [measure(calls, loop=loop, work=WORKS[loop], seconds=options.seconds) for calls, loop in cases]
     if options.json:
         sys.stdout.write(json.dumps({result.name: result.summary for result in results}, indent=1) + "\n")
         return 0

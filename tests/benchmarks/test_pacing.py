@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.benchmarks.pacing import TICK_NS, Pacing, Packet, judge, measure
+from tests.benchmarks.pacing import TICK_NS, Pacing, Packet, idle, judge, measure
 
 MILLISECOND = 1_000_000
 
@@ -23,7 +23,7 @@ def stream(frames: int = 100) -> list[Packet]:
 
 
 def judged(packets: list[Packet]) -> Pacing:
-    return judge([packets], busy=False, seconds=2.0, waited=0.0)
+    return judge([packets], loop="idle", seconds=2.0, waited=0.0)
 
 
 def test_a_stream_without_fault_passes() -> None:
@@ -48,6 +48,14 @@ def test_a_clock_that_drifts_is_off_the_grid() -> None:
     assert not judged(packets).passed
 
 
+def test_packets_that_come_together_are_a_bunch() -> None:
+    packets = stream()
+    assert judged(packets).bunch == 1
+    for late in (50, 51):
+        packets[late] = replace(packets[late], time_ns=packets[52].time_ns)
+    assert judged(packets).bunch == 3
+
+
 @pytest.mark.parametrize("lost", [1, 5])
 def test_lost_speech_is_a_gap(lost: int) -> None:
     packets = stream()
@@ -65,5 +73,5 @@ def test_speech_said_twice_is_a_repeat() -> None:
 
 
 def test_a_call_over_real_sockets_has_neither_gap_nor_repeat() -> None:
-    result = measure(1, busy=False, seconds=1.0)
+    result = measure(1, loop="idle", work=idle, seconds=1.0)
     assert (result.packets, result.gaps, result.repeats, result.discontinuities) == (50, 0, 0, 0)
