@@ -9,7 +9,7 @@ import numpy as np
 from sipagent.bench.streams import Reception
 
 WAITED_AT_MOST = 1.0
-"""Percent of a window for which the worker may have waited for its processor: with more, others were measured."""
+"""Percent of a window for which the worker may have waited for others: with more, they were measured."""
 BUSY_AT_MOST = 80.0
 """Percent of its core that the worker may use where it still counts as carrying its calls."""
 P99_MS = 2.0
@@ -50,7 +50,9 @@ class Window:
     processor_ms: float
     """Of the worker, for each call and second."""
     waiting_percent: float
-    """Of the time, for which a thread of the worker was ready to run and others had its core."""
+    """Of the time, for which a thread of the worker was ready to run and another had its core: one of its own, too."""
+    others_percent: float
+    """Of the core's time, which was neither the worker's nor idle."""
     stolen_percent: float
     """Of the core's time, which the hypervisor took."""
     load_percent: float
@@ -68,8 +70,8 @@ class Window:
 
     @property
     def is_disturbed(self) -> bool:
-        """Others had the worker's processor while it needed it."""
-        return self.waiting_percent > WAITED_AT_MOST
+        """Others had the worker's processor while it needed it: it waited, and they ran, for longer than may be."""
+        return min(self.waiting_percent, self.others_percent) > WAITED_AT_MOST
 
     @property
     def busy_percent(self) -> float:

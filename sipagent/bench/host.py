@@ -48,7 +48,8 @@ class Usage:
 class Core:
     """Of a core, since the machine began. Seconds."""
 
-    busy: float
+    idle: float
+    """Counted by the clock, while busy time is sampled, and often at the wrong moment."""
     stolen: float
     """Taken by the hypervisor."""
 
@@ -57,8 +58,12 @@ class Core:
         """Read it now."""
         found = re.search(rf"^cpu{core} (.+)$", Path("/proc/stat").read_text("ascii"), re.MULTILINE)
         assert found is not None
-        user, nice, system, _, _, hard, soft, stolen, *_ = (int(ticks) / _TICKS for ticks in found[1].split())
-        return cls(busy=user + nice + system + hard + soft, stolen=stolen)
+        _, _, _, idle, waiting, _, _, stolen, *_ = (int(ticks) / _TICKS for ticks in found[1].split())
+        return cls(idle=idle + waiting, stolen=stolen)
+
+    def since(self, before: Self) -> Self:
+        """What came on top since."""
+        return type(self)(idle=self.idle - before.idle, stolen=self.stolen - before.stolen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

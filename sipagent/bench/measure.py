@@ -105,7 +105,7 @@ class Bench:
         before = self._usage()
         calls = self._calls
         listened, rows = self._take_down(seconds)
-        used = self._usage().since(before)
+        used, core = self._usage().since(before), host.Core.of(site.core).since(core)
         load = [host.Usage.of(child.pid).since(was) for child, was in zip(self._others, others, strict=True)]
         counted = self._take()
         self._calls -= listened["gone"]
@@ -115,7 +115,8 @@ class Bench:
             seconds=round(used.at, 2),
             processor_ms=round(used.processor / used.at / max(calls, 1) * 1000, 3),
             waiting_percent=round(used.waiting / used.at * 100, 2),
-            stolen_percent=round((host.Core.of(site.core).stolen - core.stolen) / used.at * 100, 2),
+            others_percent=round(max(0.0, used.at - core.idle - used.processor) / used.at * 100, 2),
+            stolen_percent=round(core.stolen / used.at * 100, 2),
             load_percent=round(sum(each.processor / each.at for each in load) * 100, 1),
             reception=streams.judge(tuple(rows.values())),
             heard_percent=None if bytes_heard is None else round(bytes_heard / (8000 * calls * seconds) * 100, 1),
@@ -200,10 +201,10 @@ class Bench:
 
 def _summary(window: Window) -> str:
     """One line about a window."""
-    got = window.reception
-    words = "disturbed: " if window.is_disturbed else ""
+    got, words = window.reception, "disturbed: " if window.is_disturbed else ""
     return (
-        f"{window.calls:5} calls: {words}{window.processor_ms:.2f} ms a call-second, core {window.busy_percent:.0f} %, "
-        f"waited {window.waiting_percent:.1f} %, p99 {got.p99_ms:.2f} ms, worst {got.max_ms:.1f}, "
-        f"lost {got.lost} repeated {got.repeated} late {got.late}, load {window.load_percent:.0f} %"
+        f"{window.calls:5} calls: {words}{window.processor_ms:.2f} ms a call-second, core {window.busy_percent:.0f} %"
+        f" (others {window.others_percent:.0f} %), waited {window.waiting_percent:.1f} %,"
+        f" p99 {got.p99_ms:.2f} ms, worst {got.max_ms:.1f}, lost {got.lost} repeated {got.repeated} late {got.late},"
+        f" load {window.load_percent:.0f} %"
     )

@@ -70,8 +70,8 @@ def _remarks(figures: Figures, calibration: Calibration) -> list[str]:
         "",
         f"A call costs {window.processor_ms / calibration.call_second:.1f} times its bare packets and loops here"
         f" (see above); generator and stand-ins took {window.load_percent:g} % of a core.",
-        f"The worker waited {window.waiting_percent:g} % of the time for its processor,"
-        f" {window.stolen_percent:g} % were taken by the hypervisor.",
+        f"The worker waited {window.waiting_percent:g} % of the time for its core, of which others had"
+        f" {window.others_percent:g} % and the hypervisor {window.stolen_percent:g} %.",
     ]
     if window.is_disturbed:
         remarks.append("That is too much: every window was disturbed, and none can tell how steady the calls are.")

@@ -10,7 +10,8 @@ WINDOW = Window(
     calls=320,
     seconds=10.0,
     processor_ms=1.2,
-    waiting_percent=0.2,
+    waiting_percent=8.0,
+    others_percent=0.2,
     stolen_percent=0.0,
     load_percent=30.0,
     reception=RECEPTION,
@@ -70,7 +71,7 @@ def test_one_packet_that_is_lost_misses_a_bar() -> None:
 
 
 def test_timing_on_a_busy_host_is_not_known_to_be_bad_but_memory_is() -> None:
-    busy = replace(WINDOW, waiting_percent=1.1, reception=replace(RECEPTION, p99_ms=9.0))
+    busy = replace(WINDOW, others_percent=1.1, reception=replace(RECEPTION, p99_ms=9.0))
     assert missed(replace(FIGURES, window=busy, kb_a_call=500), append=None) == ["memory of a call, kB"]
     bar = Bar(name="p99", value=9.0, must=2.0, depends_on_timing=True)
     assert bar.verdict(busy) is Verdict.UNKNOWN
