@@ -190,7 +190,7 @@ class Call:
 
         A file called `.ogg` or `.opus` is Ogg Opus, any other WAV: 8000 samples a second, with `hd_audio` 24,000. It
         can be played at every moment, whatever becomes of us. Raises OSError where the file cannot be made,
-        LocalProtocolError for a call that is recorded already.
+        LocalProtocolError for a call that is recorded already, or over.
         """
         self._line.media.record(Path(file), stereo=stereo, hd_audio=hd_audio)
 

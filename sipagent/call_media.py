@@ -114,6 +114,8 @@ class LegMedia:
         """Record from now on; a recording that runs already goes on, and this one is refused."""
         if self._recorder is not None:
             raise LocalProtocolError("this call is being recorded already")
+        if self._end.done():
+            raise LocalProtocolError("this call is over: there is nothing to record")
         self._recorder = self._make_recorder(path, stereo=stereo, hd_audio=hd_audio)
         self.leg.record()
 

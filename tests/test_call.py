@@ -127,7 +127,7 @@ def test_a_delayed_offer() -> None:
     assert {heard.packet.payload_type for heard in told.handset.heard} == {8}
 
 
-@pytest.mark.parametrize("answer", [None, sdp(formats="9")], ids=["none", "unusable"])
+@pytest.mark.parametrize("answer", [None, sdp(formats="18")], ids=["none", "unusable"])
 def test_a_delayed_offer_without_a_usable_answer_ends_the_call(answer: bytes | None) -> None:
     async def story(exchange: Exchange) -> None:
         exchange.handset.answer_in_ack = answer
@@ -142,7 +142,7 @@ def test_a_delayed_offer_without_a_usable_answer_ends_the_call(answer: bytes | N
 
 def test_an_offer_that_we_cannot_speak_is_refused() -> None:
     async def story(exchange: Exchange) -> None:
-        assert await exchange.handset.calls(sdp(formats="9")) == 488
+        assert await exchange.handset.calls(sdp(formats="18")) == 488
         assert await exchange.phone.idle(1)
 
     assert Exchange(listen).tell(story).of(CallAnswered) == []
@@ -286,7 +286,7 @@ def test_a_re_invite_that_we_cannot_accept_changes_nothing() -> None:
     async def story(exchange: Exchange) -> None:
         handset = exchange.handset
         await handset.calls()
-        assert await handset.offers_again(sdp(version=2, formats="9")) == 488
+        assert await handset.offers_again(sdp(version=2, formats="18")) == 488
         begin = exchange.now
         await asyncio.sleep(1)
         assert len(handset.heard_between(begin, exchange.now)) in (49, 50)
@@ -463,6 +463,23 @@ def test_a_recording_has_the_caller_left_and_us_right(tmp_path: Path) -> None:
     assert (abs(right[:8000]) > 1000).any()
     assert not (abs(left[:8000]) > 1000).any()
     assert (abs(left[16000:]) > 1000).any()
+
+
+def test_a_call_that_is_over_is_not_recorded(tmp_path: Path) -> None:
+    async def record(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+        await call.disconnected()
+        await asyncio.sleep(0.1)
+        with pytest.raises(LocalProtocolError, match="over"):
+            call.record(tmp_path / "late.wav")
+
+    async def story(exchange: Exchange) -> None:
+        await exchange.handset.calls()
+        await exchange.handset.hangs_up()
+        assert await exchange.phone.idle(1)
+
+    Exchange(record).tell(story)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_while_a_recording_pauses_neither_side_is_on_it_and_time_goes_on(tmp_path: Path) -> None:

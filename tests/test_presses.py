@@ -46,11 +46,11 @@ def test_a_long_press_is_one_however_long_it_is(told: list[tuple[str, str, float
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("12#"), st.floats(0.05, 0.6)), max_size=20), st.floats(0, 0.9))
-def test_two_ways_that_agree_tell_no_more_than_one(pressed: list[tuple[str, float]], later: float) -> None:
+def test_three_ways_that_agree_tell_no_more_than_one(pressed: list[tuple[str, float]], later: float) -> None:
     told, at = [], 0.0
     for digit, pause in pressed:
         at += pause
-        told += [(at, digit, E), (at + later, digit, T)]
+        told += [(at, digit, E), (at + later, digit, T), (at + later / 2, digit, INFO)]
     presses = Presses()
     heard = [digit for at, digit, method in sorted(told) if presses.is_new(digit, method, at)]
     assert heard == [digit for digit, _ in pressed]
