@@ -5,7 +5,9 @@ that a longer loss does not buzz. It loses a fifth of its strength every 10 ms a
 noise, and overlaps with the first frame that comes again.
 
 Unlike the Appendix this delays nothing: where it would overlap with speech that has already been played, the step to
-the first repeated sample is bridged instead. Without a loss no frame is touched, nor even decoded.
+the first repeated sample is bridged instead. Where the jitter buffer holds the frame after the loss already, the last
+lost one goes over into what leads to it, that frame continued backwards, and it is played as it came. Without a loss no
+frame is touched, nor even decoded.
 """
 
 from collections import deque
@@ -35,12 +37,12 @@ _MERGED = 80
 class Concealer:
     """Remembers what was heard last, and makes up the frames that did not come."""
 
-    __slots__ = ("_encoding", "_fade", "_heard", "_lost", "_made", "_overlap", "_scale")
+    __slots__ = ("_encoding", "_fade", "_heard", "_lost", "_made", "_period", "_scale")
 
     def __init__(self) -> None:
         self._heard: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._lost = 0
-        self._overlap = 0
+        self._period = _SHORTEST
         self._use(PCMU)
 
     def hear(self, frame: bytes, tick: int, encoding: str) -> bytes:
@@ -52,17 +54,15 @@ class Concealer:
         self._heard.append(frame)
         return frame
 
-    def conceal(self, tick: int, encoding: str) -> bytes:
-        """Make up the frame of a tick out of those before it."""
+    def conceal(self, tick: int, encoding: str, following: bytes = b"") -> bytes:
+        """Make up the frame of a tick out of those before it, and of the `following` one if that has come already."""
         self._speak(encoding)
         if not self._heard:
             return comfort.noise(tick, encoding)
         if not self._lost:
             self._extrapolate()
-        start = self._lost * FRAME
-        made = _encode(self._faded(start, FRAME, tick), encoding) if start < _FADED else None
-        frame = made or comfort.noise(tick, encoding)
-        self._lost += 1
+        frame = self._bridge(following, tick) if following else self._go_on(tick)
+        self._lost = 0 if following else self._lost + 1
         self._heard.append(frame)
         return frame
 
@@ -85,9 +85,21 @@ class Concealer:
         """Make all that a loss may need, as the first frame of it is missed."""
         missing = silence(self._encoding, FRAME) * (_REMEMBERED - len(self._heard))
         past = decode(missing + b"".join(self._heard), self._encoding).astype(np.float64)
-        period = find_period(past, self._scale)
-        self._overlap = period // 4
-        self._made = continue_speech(past, period, len(self._fade), self._scale)
+        self._period = find_period(past, self._scale)
+        self._made = continue_speech(past, self._period, len(self._fade), self._scale)
+
+    def _go_on(self, tick: int) -> bytes:
+        start = self._lost * FRAME
+        if start >= _FADED:
+            return comfort.noise(tick, self._encoding)
+        return _encode(self._faded(start, FRAME, tick), self._encoding)
+
+    def _bridge(self, following: bytes, tick: int) -> bytes:
+        """Go over from the made-up speech to what leads into the frame after the loss."""
+        made = decode(self._go_on(tick), self._encoding)
+        leading = lead_into(decode(following, self._encoding).astype(np.float64), self._scale)
+        rising = _ramp(len(made))
+        return _encode(made * (1.0 - rising) + leading * rising, self._encoding)
 
     def _faded(self, start: int, length: int, tick: int) -> Signal:
         """The made-up speech of so many units, as faded as it is by now, over comfort noise."""
@@ -98,7 +110,7 @@ class Concealer:
 
     def _merge(self, frame: bytes, tick: int) -> bytes:
         """Go over from the made-up speech to the frame that came, the longer the loss the slower (section I.2.7)."""
-        length = min(self._overlap // self._scale + 32 * (2 * self._lost - 1), _MERGED)
+        length = min(self._period // 4 // self._scale + 32 * (2 * self._lost - 1), _MERGED)
         made = self._faded(min(self._lost * FRAME, _FADED), length, tick)
         rising = _ramp(len(made))
         until = length * width(self._encoding)
@@ -131,6 +143,24 @@ def continue_speech(past: Signal, period: int, length: int, scale: int = 1) -> S
         made = made * (1.0 - rising) + following * rising
     made[:overlap] += (past[-1] - past[-period - 1]) * (1.0 - _ramp(overlap))
     return made
+
+
+def lead_into(following: Signal, scale: int = 1) -> Signal:
+    """Make what may have come before 20 ms, as long as they: their first period, repeated backwards."""
+    back, period = following[::-1], _period_within(following, scale)
+    overlap = period // 4
+    made = _cycle(back, period, 1, overlap)[np.arange(len(back)) % period]
+    made[:overlap] += (back[-1] - back[-period - 1]) * (1.0 - _ramp(overlap))
+    return made[::-1]
+
+
+def _period_within(frame: Signal, scale: int) -> int:
+    """Find the period at which 20 ms are most like themselves."""
+    lags = np.arange(_SHORTEST * scale, _LONGEST * scale + 1)
+    products = np.correlate(frame, frame, "full")[len(frame) - 1 + lags]
+    squares = np.concatenate(([0.0], np.cumsum(np.square(frame))))
+    energies = squares[len(frame) - lags] * (squares[-1] - squares[lags])
+    return int(lags[np.argmax(products / np.sqrt(energies + 1.0))])
 
 
 def _cycle(past: Signal, period: int, count: int, overlap: int) -> Signal:

@@ -170,7 +170,7 @@ class Uplink:
         audio = self._jitter_buffer.pop(now)
         if isinstance(audio, Lost):
             self.frames_concealed += 1
-            return self._concealer.conceal(tick, self._encoding)
+            return self._concealer.conceal(tick, self._encoding, audio.following)
         if audio is None:
             audio = noise(tick, self._encoding, self._noise_level)
         return self._concealer.hear(audio, tick, self._encoding)

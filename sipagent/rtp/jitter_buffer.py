@@ -45,7 +45,9 @@ _TOLERANCE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """20 ms to conceal."""
+    """20 ms to conceal: of what follows them, 20 ms too if they have come and need no decoding."""
+
+    following: bytes = b""
 
 
 LOST = Lost()
@@ -342,7 +344,9 @@ class JitterBuffer:
         rested = self._next_sequence <= self._resting < following.sequence
         if following.sequence == self._next_sequence or following.marker or rested:
             return None
-        return self._conceal()
+        lost, size = self._conceal(), FRAME * self._width
+        is_next = following.start == self._position and len(following.payload) >= size
+        return Lost(following.payload[:size]) if is_next else lost
 
     def _conceal(self) -> Lost:
         self._last_frame = b""

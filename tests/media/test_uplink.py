@@ -54,8 +54,7 @@ def test_losses_are_concealed_and_nothing_gets_shorter() -> None:
     first = audio.index(frame(0))
     played = [audio[start : start + 160] for start in range(first, len(audio), 160)]
     assert len(audio) == 90 * 160
-    assert [n for n, one in enumerate(played) if one[80:] != frame(n)[80:]] == [20, 40, 41, 60, 61, 62]
-    assert [n for n, one in enumerate(played) if one[:80] != frame(n)[:80]] == [20, 21, 40, 41, 42, 60, 61, 62, 63]
+    assert [n for n, one in enumerate(played) if one != frame(n)] == [20, 40, 41, 60, 61, 62]
     leg.close()
     desk.step()
     assert desk.happened(LegClosed)[0].statistics.frames_concealed == 6

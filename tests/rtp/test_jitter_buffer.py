@@ -149,6 +149,15 @@ def test_each_lost_packet_is_concealed_in_its_place() -> None:
     assert line.buffer.statistics().concealed == 3
 
 
+def test_the_last_lost_frame_knows_what_follows_it() -> None:
+    line = Line()
+    line.play(4, steady(0, 1))
+    line.arrive(4, 0.079)
+    lost = [line.buffer.pop(tick * TICK) for tick in (4, 5)]
+    assert lost == [Lost(), Lost(bytes([4]) * FRAME)]
+    assert line.buffer.pop(6 * TICK) == bytes([4]) * FRAME
+
+
 def test_a_lost_packet_of_40_ms_is_two_frames() -> None:
     assert Line(ptime=40).play(10, steady(0, 1, 3, 4, ptime=40)) == "- - 0 0 1 1 L L 3 3"
 
