@@ -17,6 +17,8 @@ PAUSE = 2 * _MARGIN
 _FARTHEST = 5 * RATE
 """Samples within which a recording is looked for around its place: some networks begin with seconds at once."""
 _NEAR = RATE // 2
+_WORST = 1.0
+"""The score of a recording of which nothing was heard; PESQ has none."""
 _WINDOW = RATE // 4
 _SPOKEN = 300
 """Root mean square of a window in which somebody speaks."""
@@ -88,7 +90,7 @@ def _score(said: Samples, padded: Samples, place: slice) -> float:
     at = _whereabouts(said, padded, place)
     reference = said[place.start - _MARGIN : place.stop + _MARGIN]
     degraded = padded[max(0, at - _MARGIN) : at + place.stop - place.start + _MARGIN]
-    return float(pesq(RATE, reference, degraded, "nb"))
+    return float(pesq(RATE, reference, degraded, "nb")) if degraded.any() else _WORST
 
 
 def _whereabouts(said: Samples, padded: Samples, place: slice) -> int:

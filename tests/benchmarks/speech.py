@@ -1,9 +1,10 @@
 """How human speech sounds after a bad network, and how late: PESQ of the echo pipeline, beside other ways to hear it.
 
-    python -m tests.benchmarks.speech [--seeds 5] [--only 3%] [--json]
+    python -m tests.benchmarks.speech [--seeds 5] [--only 3%] [--virtual] [--json]
 
-Needs the corpora (SIPAGENT_CORPORA) and the extra `bench`. On virtual time: a minute does for hours of speech. Exit
-code 4 when a bar is missed; with --json, which is for `make bench`, the code is 0.
+Needs the corpora (SIPAGENT_CORPORA) and the extra `bench`. On virtual time, where a minute does for hours of speech;
+then, unless `--virtual`, in calls to a real phone of ours and to baresip, whose delays are those of their whole echo.
+Exit code 4 when a bar is missed; with --json, which is for `make bench`, the code is 0.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from sipagent.audio import g711
 from sipagent.audio.g711 import Samples
 from sipagent.audio.wav import read
 from sipagent.testing.path import Path, at_random, by_pattern, in_bursts
-from tests.benchmarks import receivers
+from tests.benchmarks import real_echo, receivers
 from tests.benchmarks.listening import Verdict, delays, judge, programme
 from tests.benchmarks.receivers import PHASE, TICK, Coming, Heard
 from tests.media.traces import Session, itu_losses, sessions
@@ -50,6 +51,7 @@ RECEIVERS: Mapping[str, Receiver] = {
     "aiortc": receivers.aiortc,
     "zero fill": receivers.zero_fill,
 }
+REAL = {"sipagent, a real phone": real_echo.phone, "baresip": real_echo.baresip}
 CHECKED = ("speech.wav", "speech_bab_0dB.wav")
 CHECK = 1.6072081327
 """PESQ of a pair of the corpora, by the code of the ITU."""
@@ -156,18 +158,32 @@ class Row:
         if self.network in JITTER and ours.median_delay > MEDIAN_DELAY:
             yield f"{self.network}: median delay {ours.median_delay:.0f} ms, not {MEDIAN_DELAY:.0f}"
         for name, verdict in self.verdicts.items():
-            if name != OURS and verdict.delay < TOO_LATE and verdict.score > ours.score + NOISE:
+            if not name.startswith(OURS) and verdict.delay < TOO_LATE and verdict.score > ours.score + NOISE:
                 yield f"{self.network}: {ours.score:.2f}, and {name} {verdict.score:.2f}"
 
 
-def measure(corpora: FilePath, seeds: int, only: str) -> Iterator[Row]:
+def measure(corpora: FilePath, seeds: int, only: str, *, real: bool) -> list[Row]:
     """Run every receiver over every network."""
     material = speech(corpora)
-    for network, condition in conditions(corpora).items():
-        if only in network:
-            runs = [condition(seed, len(material.frames)) for seed in range(seeds)]
-            verdicts = {name: _heard(hear, runs, material) for name, hear in RECEIVERS.items()}
-            yield Row(network=network, verdicts=verdicts)
+    networks = {name: condition for name, condition in conditions(corpora).items() if only in name}
+    first = [condition(0, len(material.frames)) for condition in networks.values()]
+    calls = _call_processes(first, material) if real else {}
+    rows = []
+    for index, (network, condition) in enumerate(networks.items()):
+        runs = [condition(seed, len(material.frames)) for seed in range(seeds)]
+        verdicts = {name: _heard(hear, runs, material) for name, hear in RECEIVERS.items()}
+        rows.append(Row(network=network, verdicts=verdicts | {name: heard[index] for name, heard in calls.items()}))
+    return rows
+
+
+def _call_processes(runs: Sequence[Sequence[Coming]], material: Speech) -> dict[str, list[Verdict]]:
+    """Call each real process over all networks at once, in real time."""
+    found = {}
+    for name, process in REAL.items():
+        with process():
+            heard = real_echo.listen(runs, material.frames)
+        found[name] = [listen(each, coming, material) for each, coming in zip(heard, runs, strict=True)]
+    return found
 
 
 def _heard(hear: Receiver, runs: Sequence[Sequence[Coming]], material: Speech) -> Verdict:
@@ -194,16 +210,13 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default="", help="networks whose name has this in it")
+    parser.add_argument("--virtual", action="store_true", help="no calls to real processes")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     corpora = FilePath(os.environ["SIPAGENT_CORPORA"])
     if not is_sound(corpora):
         raise SystemExit("PESQ does not give its check value: its scores mean nothing here")
-    rows = []
-    for row in measure(corpora, options.seeds, options.only):
-        rows.append(row)
-        if not options.json:
-            print(row.network, *(f"{name:>14}  {shown(verdict)}" for name, verdict in row.verdicts.items()), sep="\n")
+    rows = measure(corpora, options.seeds, options.only, real=not options.virtual)
     clean = rows[0].verdicts[OURS].score
     failures = [failure for row in rows for failure in row.failures(clean)]
     if options.json:
@@ -212,6 +225,8 @@ def main() -> int:
         }
         print(json.dumps(figures | {"bars missed": "; ".join(failures) or "none"}, indent=1))
         return 0
+    for row in rows:
+        print(row.network, *(f"{name:>24}  {shown(verdict)}" for name, verdict in row.verdicts.items()), sep="\n")
     print(*failures, sep="\n")
     return 4 if failures else 0
 
