@@ -177,7 +177,7 @@ def test_an_answer_that_we_cannot_speak() -> None:
     async def story(exchange: Exchange, desk: Handset) -> None:
         exchange.handset.refers(f"sip:desk@{DESK}")
         invite = await desk.rings()
-        desk.answers(200, invite, sdp(host=DESK, formats="9"), headers=(f"Contact: <sip:desk@{DESK}>",))
+        desk.answers(200, invite, sdp(host=DESK, formats="18"), headers=(f"Contact: <sip:desk@{DESK}>",))
         await desk.is_hung_up_on()
         assert told_codes(exchange) == [100, 488]
         await exchange.handset.hangs_up()
@@ -237,7 +237,7 @@ def test_somebody_else_takes_the_far_ends_place() -> None:
 
 def test_somebody_we_cannot_speak_with_takes_nobodys_place() -> None:
     async def story(exchange: Exchange, desk: Handset) -> None:
-        desk.takes_the_place_of(exchange.handset, sdp(host=DESK, formats="9"))
+        desk.takes_the_place_of(exchange.handset, sdp(host=DESK, formats="18"))
         await asyncio.sleep(0.5)
         assert [message.code for message in desk.responses] == [100, 488]
         await exchange.handset.hangs_up()

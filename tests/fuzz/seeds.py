@@ -4,13 +4,16 @@ python -m tests.fuzz.seeds
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import starmap
 from pathlib import Path
 
 from sipagent.rtp.digits import DigitSender
 from sipagent.rtp.packet import build
 from sipagent.rtp.session import RtpSession
+from sipagent.sdp.crypto import SUITES, Encryption
 from sipagent.sdp.direction import Direction
+from sipagent.sdp.formats import CODECS
 from sipagent.sdp.offer_answer import LocalMedia, make_offer
 from tests.fuzz.signalling import BETWEEN
 from tests.rtp.hearing import hear
@@ -157,6 +160,18 @@ def _sdp() -> Iterator[tuple[str, bytes]]:
     for direction in Direction:
         local = LocalMedia(host="192.0.2.1", port=4000, session_id=7, version=1, direction=direction)
         yield direction.value, make_offer(local)
+    keys = {suite: bytes(range(length)) for suite, length in SUITES.items()}
+    wide = LocalMedia(host="192.0.2.1", port=4000, codecs=tuple(CODECS), session_id=7, version=1, keys=keys)
+    for encryption in Encryption:
+        yield f"wide-{encryption.value}", make_offer(replace(wide, encryption=encryption))
+    yield (
+        "keys",
+        SDP
+        + (
+            b"a=rtcp-mux\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:short\r\n"
+            b"a=crypto:9 AES_CM_128_HMAC_SHA1_32 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20|1:4 WSH=64\r\n"
+        ),
+    )
     yield "ipv6", SDP.replace(b"IP4 127.0.0.2", b"IP6 2001:db8::1")
     yield "held", SDP.replace(b"c=IN IP4 127.0.0.2", b"c=IN IP4 0.0.0.0")
     yield "off", SDP.replace(b"audio 4000", b"audio 0")

@@ -12,14 +12,24 @@ from sipagent.rtp.jitter_buffer import JitterBuffer
 from sipagent.rtp.packet import is_rtcp
 from sipagent.rtp.rtcp import parse_compound
 from sipagent.rtp.session import RtpSession
+from sipagent.sdp.crypto import SUITES, Encryption
 from sipagent.sdp.description import SdpError, SessionDescription
+from sipagent.sdp.formats import CODECS
 from sipagent.sdp.offer_answer import LocalMedia, make_answer, make_offer, read_answer
 from sipagent.sip.framing import PING, Framing
 from sipagent.sip.message import parse
 from tests.fuzz.signalling import signalling
 from tests.rtp.hearing import hear
 
-_LOCAL = LocalMedia(host="192.0.2.10", port=40000, session_id=1, version=1)
+_LOCAL = LocalMedia(
+    host="192.0.2.10",
+    port=40000,
+    codecs=tuple(CODECS),
+    session_id=1,
+    version=1,
+    encryption=Encryption.OFFER,
+    keys={suite: bytes(length) for suite, length in SUITES.items()},
+)
 _TICK = 0.02
 
 
