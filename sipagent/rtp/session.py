@@ -178,15 +178,16 @@ class RtpSession:
 
         After a restart or a change of SSRC the numbers continue at least a cycle (65,536) further on.
         """
+        _, _, sequence, timestamp, ssrc, _ = packet
         source = self._source
-        if source is not None and source.ssrc == packet.ssrc and source.continues(packet.sequence):
+        if source is not None and source.ssrc == ssrc and source.continues(sequence):
             self._candidate = None
         else:
             source = self._admit(packet)
         if source is None:
             self._unexpected += 1
             return None
-        return source.receive(packet.sequence, packet.timestamp, arrival)
+        return source.receive(sequence, timestamp, arrival)
 
     def refuse(self, packet: RtpPacket | None) -> None:
         """Count what came and is not to be played: of a payload type nobody negotiated, or (None) no RTP at all."""

@@ -19,6 +19,7 @@ BENCHMARKS = {
     "baselines": "What an echo costs other programs",
     "answering": "How soon an INVITE is answered",
     "pacing": "A 60 s answer at the receiver",
+    "tick": "What the media plane costs without sockets and providers",
     "speech": "Human speech after a bad network",
     "parsing": "Reading an INVITE with SDP",
     "setups": "Call set-ups a second",
