@@ -123,8 +123,9 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             await self._lost
 
     def abort(self) -> None:
-        """Drop the connection at once."""
-        self._transport.abort()
+        """Drop the connection at once; idempotent."""
+        if not self._lost.done():
+            self._transport.abort()
 
     # ---- what the transport tells
 
@@ -158,7 +159,9 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         for timer in (self._stall, self._beat, self._farewell):
             if timer is not None:
                 timer.cancel()
+        self._is_held_back = False
         self._lost.set_result(None)
+        del self._transport  # it knows us: the memory of TLS would wait for the garbage collector
 
     def pause_writing(self) -> None:
         """The network does not keep up: what is sent waits from now on."""
