@@ -395,7 +395,8 @@ class Call:
     def _agreed(self, negotiated: Negotiated) -> None:
         if self.is_answered and not self._speaks:
             self._speaks = True
-            self._stream.publish(CallAnswered(codec=negotiated.codec))
+            encryption = negotiated.keys.suite if negotiated.keys else ""
+            self._stream.publish(CallAnswered(codec=negotiated.codec, encryption=encryption))
         if negotiated.held != self.held:
             self.held = negotiated.held
             self._stream.publish(HoldChanged(held=self.held))

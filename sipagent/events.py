@@ -205,6 +205,7 @@ class CallMeasured(Event):
     late: int = 0
     duplicates: int = 0
     foreign: int = 0
+    unauthentic: int = 0
     concealed_ms: int = 0
     jitter_ms: float = 0.0
     delay_ms: float = 0.0
@@ -287,9 +288,13 @@ class CallReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallAnswered(Event):
-    """200 OK has left (or come): the call stands. `codec` is what both sides speak."""
+    """200 OK has left (or come): the call stands.
+
+    `codec` is what we send; `encryption` the suite of SRTP (RFC 4568), empty where speech is in the clear.
+    """
 
     codec: str
+    encryption: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

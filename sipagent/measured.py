@@ -18,6 +18,7 @@ def measured(statistics: LegStatistics) -> CallMeasured:
         late=statistics.jitter.late + statistics.jitter.dropped,
         duplicates=rtp.duplicates,
         foreign=statistics.foreign,
+        unauthentic=statistics.unauthentic,
         concealed_ms=statistics.frames_concealed * _FRAME_MS,
         jitter_ms=round(rtp.jitter * 1000, 1),
         delay_ms=round(statistics.jitter.delay * 1000, 1),

@@ -42,6 +42,7 @@ class CallRecord:
     caller: str = ""
     called: str = ""
     codec: str = ""
+    encryption: str = ""
     answered_ms: int | None = None
     duration: float | None = None
     ended_by: str = ""
@@ -61,8 +62,8 @@ class CallRecord:
         match stamped.event:
             case CallReceived(caller=caller, called=called):
                 self._began, self.caller, self.called = stamped.time, caller, called
-            case CallAnswered(codec=codec):
-                self.codec = codec
+            case CallAnswered(codec=codec, encryption=encryption):
+                self.codec, self.encryption = codec, encryption
                 self.answered_ms = self.answered_ms if self.answered_ms is not None else round(at * 1000)
             case SpeechEnded():
                 self._caller_stopped = stamped.time

@@ -15,7 +15,7 @@ from sipagent.capture.writer import BundleWriter
 from sipagent.config import Configuration, Trunk
 from sipagent.config.values import Srtp as Wanted
 from sipagent.errors import CallFailed
-from sipagent.events import CallAnswered, Disconnected, Notice
+from sipagent.events import CallAnswered, CallMeasured, Disconnected, Notice
 from sipagent.ringing import InboundCall
 from sipagent.rtp.srtp import Srtp, SrtpKeys
 from sipagent.sdp.crypto import Crypto
@@ -80,7 +80,7 @@ def test_a_caller_with_a_key_is_answered_with_one_and_both_speak(srtp: Wanted) -
     said = b"".join(heard.packet.payload for heard in told.handset.heard)
     assert HELLO[1600:3200] in said
     assert len(voiced(told.handset)) > 70
-    assert told.of(CallAnswered) == [CallAnswered(codec="pcmu")]
+    assert told.of(CallAnswered) == [CallAnswered(codec="pcmu", encryption=SUITE)]
     assert not told.of(Notice)
 
 
@@ -149,6 +149,7 @@ def test_a_caller_with_another_key_than_it_says_is_told_of_once() -> None:
     told = Exchange(greet, configuration=desk(Wanted.REQUIRE)).tell(story)
     (notice,) = told.of(Notice)
     assert "fail authentication" in notice.text
+    assert told.of(CallMeasured)[0].unauthentic == len(TONE) * 6 // 160
     assert len(voiced(told.handset)) == 50, "the greeting, and nothing said back"
 
 

@@ -108,7 +108,7 @@ def _sentence(event: Event) -> str | None:
             line = f" ({event.line})" if event.line else ""
             return f"call from {name}{event.caller}{line}"
         case CallAnswered():
-            return f"answered ({event.codec})"
+            return f"answered ({event.codec}{f', {event.encryption}' if event.encryption else ''})"
         case CallerSaid():
             return f"caller: {event.text}"
         case AgentSaid():

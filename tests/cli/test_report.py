@@ -78,6 +78,7 @@ def line_of(event: Event, call_id: str = "") -> str:
         (CallReceived(caller="sip:a@b", called="sip:c@d"), "call from sip:a@b"),
         (CallReceived(caller="sip:a@b", called="sip:c@d", line="office"), "call from sip:a@b (office)"),
         (CallAnswered(codec="pcmu"), "answered (pcmu)"),
+        (CallAnswered(codec="opus", encryption="AES_CM_128_HMAC_SHA1_80"), "answered (opus, AES_CM_128_HMAC_SHA1_80)"),
         (CallerSaid(text="Hello?"), "caller: Hello?"),
         (AgentSaid(heard_text="Hi", generated_text="Hi there", interrupted=True), "agent:  Hi … (interrupted)"),
         (AgentSaid(heard_text="Hi", generated_text="Hi"), "agent:  Hi"),
