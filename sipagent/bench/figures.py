@@ -12,6 +12,8 @@ WAITED_AT_MOST = 1.0
 """Percent of a window for which the worker may have waited for others: with more, they were measured."""
 BUSY_AT_MOST = 80.0
 """Percent of its core that the worker may use where it still counts as carrying its calls."""
+HEARD_AT_LEAST = 98.0
+"""Percent of the callers' audio: what is on its way at the ends of a window is no loss."""
 P99_MS = 2.0
 MAX_MS = 20.0
 
@@ -81,7 +83,8 @@ class Window:
     @property
     def is_carried(self) -> bool:
         """All calls were served as they should."""
-        whole = self.reception.is_whole and not self.gone
+        heard = self.heard_percent is None or self.heard_percent >= HEARD_AT_LEAST
+        whole = self.reception.is_whole and heard and not self.gone
         steady = self.reception.p99_ms < P99_MS and self.reception.max_ms < MAX_MS
         return whole and steady and self.busy_percent <= BUSY_AT_MOST
 
@@ -95,8 +98,12 @@ class Figures:
     """The most calls that were found to be carried; None where nobody searched for them."""
     is_cut_short: bool
     """The search ended because the host was too busy, not because the phone could carry no more."""
+    failed: int
+    """Calls that were not answered."""
+    first_answered_ms: float | None
+    """From INVITE to 200, of the first call that the worker ever had."""
     answered: Spread | None
-    """From INVITE to 200."""
+    """The same, of all others."""
     set_up_ms: float
     """Processor time of the worker for setting up one call."""
     kb_a_call: float
@@ -138,8 +145,9 @@ def bars(figures: Figures, *, is_echo: bool, append: int | None) -> list[Bar]:
     window, got = figures.window, figures.window.reception
     heard, stopped, voiced = window.heard or _NONE, figures.stopped or _NONE, figures.voiced or _NONE
     processor = (0.45, None) if is_echo else (1.0 if append == 40 else 1.5, 0.5 if append is None else None)
+    heard_at = "back at its caller" if is_echo else "to the mind's socket"
     is_first_hand = not is_echo and append in (None, 40)
-    faults = got.lost + got.repeated + got.late + window.gone
+    faults = got.lost + got.repeated + got.late
     carried = Bar(name="calls", value=window.calls)
     is_final = not figures.is_cut_short
     most = Bar(
@@ -152,16 +160,26 @@ def bars(figures: Figures, *, is_echo: bool, append: int | None) -> list[Bar]:
         ),
         _timed("off the 20 ms grid, p99", got.p99_ms, P99_MS, 0.5),
         _timed("off the 20 ms grid, worst", got.max_ms),
-        _timed("lost, repeated, late, or hung up by us", faults, 0),
+        _timed("packets lost, repeated or late", faults, 0),
+        _timed("calls refused, silent or hung up by us", figures.failed + got.silent + window.gone, 0),
+        Bar(
+            name="of the callers' audio, came to the mind, %",
+            value=window.heard_percent,
+            must=HEARD_AT_LEAST,
+            is_least=True,
+            depends_on_timing=True,
+        ),
         Bar(name="memory of a call, kB", value=figures.kb_a_call, must=400, aim=250),
         Bar(name="of it not given back, kB", value=figures.kb_kept, must=40),
-        _timed("packet to the mind's socket, median", heard.p50, 45 if is_first_hand else None),
-        _timed("packet to the mind's socket, p99", heard.p99, 70 if is_first_hand else None),
+        _timed(f"packet {heard_at}, median", heard.p50, 45 if is_first_hand else None),
+        _timed(f"packet {heard_at}, p99", heard.p99, 70 if is_first_hand else None),
         _timed("first chunk of the voice to its packet, p99", voiced.p99, 20),
         _timed("caller speaks up to the last packet of speech, p99", stopped.p99, 40),
+        Bar(name="INVITE to 200, the first call", value=figures.first_answered_ms),
         Bar(name="INVITE to 200, median", value=(figures.answered or _NONE).p50),
         Bar(name="INVITE to 200, p99", value=(figures.answered or _NONE).p99),
         Bar(name="processor time of setting up a call, ms", value=figures.set_up_ms),
+        Bar(name="calls that one core could set up a second", value=round(1000 / max(figures.set_up_ms, 0.01))),
     ]
 
 

@@ -37,7 +37,7 @@ class Bench:
         self._told = told
         self._calls = 0
         self._took_ms: list[float] = []
-        self._set_up_seconds = 0.0
+        self._failed = 0
         self._ramps: list[tuple[int, float, float]] = []
         """Calls set up, processor time meanwhile, and call-seconds of those that stood already."""
         self._warm_up()
@@ -73,6 +73,7 @@ class Bench:
             dialled = self._generator({"do": "dial", "calls": more, "rate": RATE}, more / RATE)
             used = self._usage().since(before)
             self._calls += more - dialled["failed"]
+            self._failed += dialled["failed"]
             self._took_ms += dialled["took_ms"]
             self._ramps.append((more, used.processor, used.at * (stood + more / 2)))
         time.sleep(SETTLING)
@@ -161,6 +162,8 @@ class Bench:
             window=window,
             carried=carried,
             is_cut_short=is_cut_short,
+            failed=self._failed,
+            first_answered_ms=self._first_took_ms,
             answered=Spread.of(self._took_ms),
             set_up_ms=round(spent / set_up * 1000, 2),
             kb_a_call=round((memory - self._memory) / calls),
@@ -175,7 +178,7 @@ class Bench:
         self._hang_up(1)
         time.sleep(SETTLING)
         self._memory = host.resident_kb(self._site.worker)
-        self._took_ms.clear()
+        self._first_took_ms = round(self._took_ms.pop(), 2) if self._took_ms else None
         self._ramps.clear()
 
     # ---- the processes

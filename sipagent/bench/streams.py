@@ -24,6 +24,8 @@ class Reception:
     """What all callers got in a window. Times in milliseconds; distances are from each call's own 20 ms grid."""
 
     packets: int
+    silent: int
+    """Calls of which nothing came."""
     lost: int
     """Sequence numbers that never came, and frames of the voice that were left out."""
     repeated: int
@@ -35,8 +37,8 @@ class Reception:
 
     @property
     def is_whole(self) -> bool:
-        """Nothing is lost, repeated or late."""
-        return not (self.lost or self.repeated or self.late)
+        """No call is silent, and nothing lost, repeated or late."""
+        return not (self.silent or self.lost or self.repeated or self.late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def judge(streams: Sequence[Rows]) -> Reception:
     off = np.abs(np.concatenate([_distances(rows) for rows in heard] or [np.zeros(1)])) / 1e6
     return Reception(
         packets=sum(len(rows) for rows in streams),
+        silent=sum(not len(rows) for rows in streams),
         lost=sum(each.lost for each in faults),
         repeated=sum(each.repeated for each in faults),
         late=sum(each.late for each in faults),

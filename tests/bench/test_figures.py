@@ -5,7 +5,7 @@ from dataclasses import replace
 from sipagent.bench.figures import Bar, Figures, Spread, Verdict, Window, bars
 from sipagent.bench.streams import Reception
 
-RECEPTION = Reception(packets=1000, lost=0, repeated=0, late=0, p50_ms=0.1, p99_ms=0.5, max_ms=2.0)
+RECEPTION = Reception(packets=1000, silent=0, lost=0, repeated=0, late=0, p50_ms=0.1, p99_ms=0.5, max_ms=2.0)
 WINDOW = Window(
     calls=320,
     seconds=10.0,
@@ -25,6 +25,8 @@ FIGURES = Figures(
     window=WINDOW,
     carried=320,
     is_cut_short=False,
+    failed=0,
+    first_answered_ms=60,
     answered=Spread(count=320, p50=12, p99=30),
     set_up_ms=9.0,
     kb_a_call=300,
@@ -67,7 +69,16 @@ def test_a_search_that_the_host_cut_short_misses_nothing_and_meets_nothing() -> 
 
 def test_one_packet_that_is_lost_misses_a_bar() -> None:
     lossy = replace(FIGURES, window=replace(WINDOW, reception=replace(RECEPTION, lost=1)))
-    assert missed(lossy, append=None) == ["lost, repeated, late, or hung up by us"]
+    assert missed(lossy, append=None) == ["packets lost, repeated or late"]
+
+
+def test_what_does_not_come_to_the_mind_or_to_a_caller_misses_a_bar() -> None:
+    deaf = replace(FIGURES, window=replace(WINDOW, heard_percent=90.0))
+    assert missed(deaf, append=None) == ["of the callers' audio, came to the mind, %"]
+    assert not deaf.window.is_carried
+    mute = replace(FIGURES, failed=1, window=replace(WINDOW, reception=replace(RECEPTION, silent=1)))
+    assert missed(mute, append=None) == ["calls refused, silent or hung up by us"]
+    assert not mute.window.is_carried
 
 
 def test_timing_on_a_busy_host_is_not_known_to_be_bad_but_memory_is() -> None:

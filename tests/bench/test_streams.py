@@ -66,9 +66,10 @@ def test_a_timestamp_that_jumped_is_time_in_which_nothing_was_sent() -> None:
     assert (got.late, got.lost, got.max_ms) == (3, 0, 0)
 
 
-def test_calls_without_packets_are_no_calls_without_faults() -> None:
-    assert judge([]).packets == 0
-    assert judge([steady(0), steady(1)]).packets == 1
+def test_calls_without_packets_are_silent() -> None:
+    assert judge([]).is_whole
+    got = judge([steady(0), steady(1)])
+    assert (got.packets, got.silent, got.is_whole) == (1, 1, False)
 
 
 def test_rows_are_read_as_they_were_written() -> None:
