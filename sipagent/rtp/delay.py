@@ -22,8 +22,8 @@ class DelayEstimate:
 
     A packet's lag is its arrival less its media time. The smallest lag seen lately is the path itself, what others have
     above it is jitter. The target covers the jitter of 99 packets of a hundred, and one `frame` for the phase between
-    the packets and the clock that plays them. It is worked out anew once a second, and grows
-    when a packet is slower than it bears. All times are seconds.
+    the packets and the clock that plays them. It is worked out anew once a second, and grows as
+    soon as too many packets are slower than it bears. All times are seconds.
     """
 
     def __init__(self, frame: float) -> None:
@@ -41,8 +41,9 @@ class DelayEstimate:
         self._until_next -= 1
         if self._until_next == 0:
             self._until_next = _EVERY
+            self._shortest = min(islice(reversed(self._lags), _LATELY))
             self.target = self._needed()
-        elif lag - self._shortest + self._frame > self.target:
+        elif lag - self._shortest + self._frame > self.target < MAXIMUM:
             self.target = max(self.target, self._needed())
 
     def of(self, media_time: float, now: float) -> float:
@@ -59,8 +60,6 @@ class DelayEstimate:
         self._until_next = _EVERY
 
     def _needed(self) -> float:
-        ordered = sorted(self._lags)
-        self._shortest = min(islice(reversed(self._lags), _LATELY))
-        outliers = max(_FORGIVEN, _OUTLIERS * len(ordered) // _WINDOW)
-        jitter = ordered[-1 - min(outliers, len(ordered) - 1)] - self._shortest
-        return min(MAXIMUM, max(MINIMUM, jitter + self._frame))
+        outliers = max(_FORGIVEN, _OUTLIERS * len(self._lags) // _WINDOW)
+        slowest = sorted(self._lags)[-1 - min(outliers, len(self._lags) - 1)]
+        return min(MAXIMUM, max(MINIMUM, slowest - self._shortest + self._frame))
