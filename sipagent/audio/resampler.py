@@ -4,9 +4,9 @@ Whole recordings are better served by `audio.resample`, which delays nothing.
 """
 
 import numpy as np
-from av import AudioFrame, AudioResampler
 
 from sipagent.audio.g711 import Samples
+from sipagent.audio.libav import AudioFrame, AudioResampler
 
 _WARM_UP = 50
 """Silence of this part of a second, after which libswresample gives as much as it takes, whatever the pieces."""

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from av import AudioFrame, CodecContext, Packet
-from av.audio.codeccontext import AudioCodecContext
-from av.error import FFmpegError
 
 from sipagent.audio.g711 import Samples
+from sipagent.audio.libav import AudioCodecContext, AudioFrame, CodecContext, FFmpegError, Packet
 
 G722 = "g722"
 OPUS = "opus"

@@ -17,6 +17,7 @@ from sipagent.audio.wideband import G722, OPUS, Compressor, Expander
 from sipagent.testing.voice import vowel
 
 WIDEBAND = (G722, OPUS)
+THREADS = Path("/proc/self/task")
 
 
 def frames(audio: bytes, encoding: str = "pcm") -> list[bytes]:
@@ -157,6 +158,17 @@ def test_after_a_broken_payload_the_voice_goes_on(broken: bytes) -> None:
         back.decode(payload)
     assert back.decode(broken) is None
     assert level(back.decode(last) or b"", "pcm") > -30
+
+
+def test_no_codec_and_no_resampler_starts_a_thread() -> None:
+    before = len(list(THREADS.iterdir()))
+    encoders = [Encoder(codec, {}) for codec in WIDEBAND]
+    heard = [
+        decoder(codec, "pcm").decode(encoder.encode(said(0.02)))
+        for codec, encoder in zip(WIDEBAND, encoders, strict=True)
+    ]
+    assert None not in heard
+    assert len(list(THREADS.iterdir())) == before
 
 
 # ---- the ITU's own
