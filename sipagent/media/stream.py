@@ -149,7 +149,9 @@ class Stream:
         if self._opened.trace:
             self._departures = departures[before:]
         if self._srtp is not None:
-            departures[before:] = [_protected(departure, self._srtp) for departure in departures[before:]]
+            for place in range(before, len(departures)):
+                leg, kind, destination, data = departures[place]
+                departures[place] = Departure(leg, kind, destination, self._srtp.protect(data))
 
     def receive(self, tick: int, now: float) -> None:
         """Take what has come, and play what is due of it."""
@@ -230,8 +232,11 @@ class Stream:
 
     def _open(self, srtp: Srtp) -> None:
         """Decrypt what waits in the inbox; what the peer has not made does not stay there."""
-        opened = [(arrival, srtp.open(arrival.data)) for arrival in self.inbox]
-        self.inbox[:] = [arrival._replace(data=data) for arrival, data in opened if data is not None]
+        opened = []
+        for leg, kind, source, data, time in self.inbox:
+            if (plain := srtp.open(data)) is not None:
+                opened.append(Arrival(leg, kind, source, plain, time))
+        self.inbox[:] = opened
         if srtp.take_failure():
             self._uplink.events.append(Unauthentic(leg=self.leg))
 
@@ -294,7 +299,3 @@ class Stream:
             foreign=self._latch.foreign,
             unauthentic=self._srtp.rejected if self._srtp is not None else 0,
         )
-
-
-def _protected(departure: Departure, srtp: Srtp) -> Departure:
-    return departure._replace(data=srtp.protect(departure.data))
