@@ -20,7 +20,7 @@ from sipagent.ringing import InboundCall
 from sipagent.rtp.srtp import Srtp, SrtpKeys
 from sipagent.sdp.crypto import Crypto
 from tests.exchange import Exchange
-from tests.handset import TONE, sdp, voiced
+from tests.handset import HANDSET, TONE, Handset, sdp, voiced
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 THEIRS = bytes(range(7, 37))
@@ -32,13 +32,15 @@ Story = Callable[[Exchange], Awaitable[None]]
 
 def desk(srtp: Wanted) -> Configuration:
     """The handset is a trunk, so that there is a section to write `srtp` into."""
-    line = Trunk(name="desk", peers=(ip_network("127.0.0.2"),), host="sip:127.0.0.2", caller_id="+15550100", srtp=srtp)
+    line = Trunk(
+        name="desk", peers=(ip_network("127.0.0.2/31"),), host="sip:127.0.0.2", caller_id="+15550100", srtp=srtp
+    )
     return Configuration(trunks={"desk": line})
 
 
-def secure(direction: str = "", *, version: int = 1, line: str = LINE) -> bytes:
+def secure(direction: str = "", *, version: int = 1, line: str = LINE, host: str = HANDSET) -> bytes:
     """What a handset offers that will not be overheard."""
-    offer = sdp(direction=direction, version=version).replace(b"RTP/AVP", b"RTP/SAVP")
+    offer = sdp(direction=direction, version=version, host=host).replace(b"RTP/AVP", b"RTP/SAVP")
     return offer + f"a=crypto:{line}\r\n".encode()
 
 
@@ -133,6 +135,26 @@ def test_hold_and_its_end_keep_the_keys_or_bring_a_new_one() -> None:
         await asyncio.sleep(1)
         assert len(voiced(handset)) > before + 20
         await handset.hangs_up()
+
+    told = Exchange(greet, configuration=desk(Wanted.REQUIRE)).tell(story)
+    assert not told.of(Notice)
+
+
+def test_who_takes_the_place_of_the_far_end_gets_a_key_of_its_own() -> None:
+    async def story(exchange: Exchange) -> None:
+        handset = exchange.handset
+        assert await handset.calls(secure()) == 200
+        handset.cipher = cipher_of(handset.body)
+        await handset.says()
+        desk_phone = Handset(exchange.network, host="127.0.0.3", call_id="desk")
+        desk_phone.takes_the_place_of(handset, secure(host="127.0.0.3"))
+        assert await desk_phone.final() == 200
+        assert key_in(desk_phone.body).key != key_in(handset.body).key
+        desk_phone.cipher = cipher_of(desk_phone.body)
+        await desk_phone.says()
+        await asyncio.sleep(1)
+        assert len(voiced(desk_phone)) > 20
+        await desk_phone.hangs_up()
 
     told = Exchange(greet, configuration=desk(Wanted.REQUIRE)).tell(story)
     assert not told.of(Notice)
