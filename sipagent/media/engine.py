@@ -1,8 +1,8 @@
 """The media engine: one call of `tick` every 20 ms moves the audio of every leg. No clock, no thread, no socket.
 
-    commands ─► apply ─► send ─► receive ─► events
-                          │        ▲
-             departures ◄─┘        └── arrivals
+    commands ─► submit ─► send ─► receive ─► events
+                           │        ▲
+              departures ◄─┘        └── arrivals
 
 What is owed to the peers leaves first; everything else of a tick comes after it.
 """
@@ -34,32 +34,34 @@ class Media:
         self.ticks_missed = 0
         self._streams: dict[int, Stream] = {}
         self._phases: list[list[Stream]] = [[] for _ in range(phases)]
+        self._phase_of: dict[int, int] = {}
+        self._submitted: list[list[Command]] = [[] for _ in range(phases)]
         self._events: list[MediaEvent] = []
         self._last_tick: int | None = None
 
     def tick(self, tick: int, now: float, commands: Iterable[Command], arrivals: Iterable[Arrival]) -> list[Departure]:
         """Do one tick as a whole, all legs being of phase 0, and return what is to be sent."""
         for command in commands:
-            self.apply(command, now)
+            self.submit(command)
         departures = self.send(tick, now)
         self.receive(tick, now, arrivals)
         return departures
 
-    def apply(self, command: Command, now: float) -> None:
-        """Do what the loop asks; what is asked of a leg that is gone is forgotten."""
+    def submit(self, command: Command) -> None:
+        """Take what the loop asks. It is done as the leg's next tick begins, and forgotten if the leg is gone."""
         if isinstance(command, OpenLeg):
-            opened = self._streams[command.leg] = Stream(command, now)
-            self._phases[command.phase].append(opened)
-        elif (stream := self._streams.get(command.leg)) is not None:
-            try:
-                stream.apply(command, now)
-            except Exception:
-                self._fail(stream)
+            self._phase_of[command.leg] = command.phase
+        phase = self._phase_of.get(command.leg)
+        if phase is not None:
+            self._submitted[phase].append(command)
 
     def send(self, tick: int, now: float, phase: int = 0) -> list[Departure]:
-        """Make everything that leaves in this tick."""
+        """Do what was asked of the legs of a phase, and make everything that leaves of them in this tick."""
         if phase == 0:
             self._notice_lateness(tick)
+        submitted, self._submitted[phase] = self._submitted[phase], []
+        for command in submitted:
+            self._apply(command, now)
         departures: list[Departure] = []
         for stream in tuple(self._phases[phase]):
             try:
@@ -93,6 +95,16 @@ class Media:
         events, self._events = self._events, []
         return events
 
+    def _apply(self, command: Command, now: float) -> None:
+        if isinstance(command, OpenLeg):
+            opened = self._streams[command.leg] = Stream(command, now)
+            self._phases[command.phase].append(opened)
+        elif (stream := self._streams.get(command.leg)) is not None:
+            try:
+                stream.apply(command, now)
+            except Exception:
+                self._fail(stream)
+
     def _notice_lateness(self, tick: int) -> None:
         missed = 0 if self._last_tick is None else tick - self._last_tick - MOST_AT_ONCE
         self._last_tick = tick
@@ -119,5 +131,5 @@ class Media:
         self._events.append(LegClosed(leg=stream.leg, statistics=None))
 
     def _forget(self, stream: Stream) -> None:
-        del self._streams[stream.leg]
+        del self._streams[stream.leg], self._phase_of[stream.leg]
         self._phases[stream.phase].remove(stream)

@@ -291,7 +291,7 @@ class MediaThread:
             elif isinstance(command, SetMedia) and (why := self._sockets.direct(command)) is not None:
                 refused.append(LegFailed(leg=command.leg, traceback=why))
                 command = CloseLeg(leg=command.leg)
-            media.apply(command, now)
+            media.submit(command)
         return refused
 
     def _post(self, events: list[MediaEvent]) -> None:

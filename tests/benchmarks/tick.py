@@ -56,12 +56,12 @@ class Side:
                 keys=keys if "SRTP" in kind else None,
                 **KINDS[kind],
             )
-            self.media.apply(OpenLeg(leg=leg, ssrc=7919 * leg, sequence=1, timestamp=0, cname="bench"), 0.0)
-            self.media.apply(SetMedia(leg=leg, settings=settings), 0.0)
+            self.media.submit(OpenLeg(leg=leg, ssrc=7919 * leg, sequence=1, timestamp=0, cname="bench"))
+            self.media.submit(SetMedia(leg=leg, settings=settings))
             if "nobody" not in kind:
                 samples = vowel(90 + leg, _SECONDS * rate(settings.encoding))
                 audio = encode(samples, settings.encoding)
-                self.media.apply(Speak(leg=leg, audio=audio, encoding=settings.encoding), 0.0)
+                self.media.submit(Speak(leg=leg, audio=audio, encoding=settings.encoding))
 
     def tick(self, tick: int, arrivals: list[Arrival]) -> list[Departure]:
         """Do one tick, and take its time."""
