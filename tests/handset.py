@@ -1,7 +1,7 @@
 """A telephone at 127.0.0.2, in plain SIP and RTP. It knows nothing of our calls: it sees what any telephone would."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import TypeVar
@@ -185,10 +185,14 @@ class Handset:
 
     async def says(self, audio: bytes = TONE, *, payload_type: int = 0, to: HostPort | None = None) -> None:
         """Send audio in packets of 20 ms, and return when it is over."""
-        to = to or self._audio_of_phone()
-        for at in range(0, len(audio), 160):
+        payloads = [audio[at : at + 160] for at in range(0, len(audio), 160)]
+        await self.sends(payloads, payload_type=payload_type, to=to or self._audio_of_phone())
+
+    async def sends(self, payloads: Sequence[bytes], *, payload_type: int, to: HostPort, clock: int = 8000) -> None:
+        """Send a packet of 20 ms of each payload, of a codec whose RTP clock has this rate."""
+        for payload in payloads:
             self._sequence += 1
-            datagram = packet.build(payload_type, self._sequence, self._sequence * 160, 77, audio[at : at + 160])
+            datagram = packet.build(payload_type, self._sequence, self._sequence * (clock // 50), 77, payload)
             self._rtp.send(self.cipher.protect(datagram) if self.cipher else datagram, to)
             await asyncio.sleep(TICK)
 
