@@ -88,6 +88,11 @@ class Child:
             line += read
         return json.loads(line)
 
+    def check(self) -> None:
+        """Raise ChildFailed if it has ended."""
+        if self._process.poll() is not None:
+            raise self._failed("has ended")
+
     def _failed(self, how: str) -> ChildFailed:
         self._words.seek(0)
         lines = self._words.read().decode(errors="replace").strip().splitlines()[-_LAST_LINES:]

@@ -44,6 +44,7 @@ class Dialler:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.socket.bind((local.host, local.port))
+        self.socket.connect((target.host, target.port))  # so that we hear of it when nobody is there
         self.socket.setblocking(False)
         self._flow = Flow(transport=Transport.UDP, local=Address(*self.socket.getsockname()), remote=target)
         self._calls: dict[InviteSession, int] = {}
@@ -77,6 +78,10 @@ class Dialler:
                 data = self.socket.recv(65535)
             except BlockingIOError:
                 return
+            except ConnectionRefusedError:
+                self._unreachable()
+                self._drain()
+                continue
             self._agent.receive(data, self._flow, time.monotonic())
             self._drain()
 
@@ -97,13 +102,22 @@ class Dialler:
             for output in outputs:
                 match output:
                     case Send(data=data):
-                        self.socket.sendto(data, (self._target.host, self._target.port))
+                        self._send(data)
                     case Answered(session=session, body=body):
                         self._answered(self._calls[session], body or b"")
                     case Ended(session=session):
                         self._dialled.ended.append(self._forget(session))
                     case Refused(session=session):
                         self._dialled.failed.append(self._forget(session))
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.socket.send(data)
+        except ConnectionRefusedError:  # of what was sent before
+            self._unreachable()
+
+    def _unreachable(self) -> None:
+        self._agent.transport_failed(self._flow, time.monotonic(), "nobody is there")
 
     def _answered(self, call: int, body: bytes) -> None:
         if (media := _MEDIA.search(body)) is not None and call in self._placed:

@@ -191,7 +191,9 @@ class Bench:
         return host.Usage.of(self._site.worker)
 
     def _generator(self, command: Mapping[str, Any], seconds: float) -> Any:
-        return self._site.generator.ask(command, seconds + _PATIENCE)
+        answer = self._site.generator.ask(command, seconds + _PATIENCE)
+        self._site.check()
+        return answer
 
     def _take(self) -> Any:
         return self._site.stand_ins.ask({"do": "take"}) if self._site.stand_ins is not None else {}

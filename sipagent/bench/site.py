@@ -3,7 +3,7 @@
 import contextlib
 import resource
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,8 @@ class Site:
     """None for an echo."""
     core: int
     directory: Path
+    check: Callable[[], None] = lambda: None
+    """Raises ChildFailed if what is measured has ended."""
 
 
 @contextlib.contextmanager
@@ -106,6 +108,7 @@ def built(setting: Setting, directory: Path) -> Iterator[Site]:
             stand_ins=stand_ins,
             core=min(worker_cores),
             directory=directory,
+            check=worker.check,
         )
 
 
