@@ -1,20 +1,30 @@
 """SRTP with real peers: keys by SDES, with Asterisk over TLS and with a baresip that will have nothing else."""
 
+import socket
 import subprocess
 import sys
+import time
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from sipagent.rtp import packet
+from sipagent.rtp.srtp import Srtp, SrtpKeys
 from tests.interop.conftest import StartAgent, StartPhone
 from tests.interop.peers import sound
 from tests.interop.peers.asterisk import Asterisk
 from tests.interop.peers.baresip import Baresip, Phone
+from tests.interop.peers.raw_caller import RawCaller, to_tag
 from tests.interop.peers.sipagent import HOST, PORT, Sipagent, account
 from tests.interop.peers.sound import Sound
 
 ECHO = "pipeline = echo"
 AGENT = f"sip:agent@{HOST}:{PORT}"
+SECURE = (
+    "v=0\r\no=raw 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 39000 RTP/SAVP 0\r\n"
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\r\n"
+)
 
 
 def desk(srtp: str) -> str:
@@ -115,3 +125,31 @@ def test_where_only_one_side_encrypts_there_is_no_call(
     caller.command("dial", AGENT)
     assert "488" in caller.events.wait("CALL_CLOSED")["param"]
     assert f"srtp = {srtp}" in callee.events.wait("Disconnected")["reason"]
+
+
+def test_a_caller_that_encrypts_with_another_key_than_it_says_is_told_of_once(agent: StartAgent) -> None:
+    callee = agent(account=desk("require"), agent=ECHO)
+    callee.wait_until_up()
+    told, used = bytes(30), bytes(range(30))
+    with RawCaller((HOST, PORT)) as caller:
+        caller.send(caller.request("INVITE", body=SECURE.format(key=b64encode(told).decode())))
+        answer = caller.receive()
+        while not answer.startswith("SIP/2.0 200"):
+            answer = caller.receive()
+        caller.send(caller.request("ACK", number=1, to_tag=to_tag(answer)))
+        speak(answer, Srtp(SrtpKeys(suite="AES_CM_128_HMAC_SHA1_80", sending=used, receiving=used)))
+        notice = callee.events.wait("Notice", where=lambda event: "fail authentication" in event["text"])
+        assert b64encode(told).decode() not in notice["text"]
+        caller.send(caller.request("BYE", to_tag=to_tag(answer)))
+    assert callee.events.wait("CallMeasured")["unauthentic"] > 90
+    assert len(callee.events.all("Notice")) == 1
+
+
+def speak(answer: str, cipher: Srtp) -> None:
+    """Two seconds of speech to where the answer says."""
+    port = int(answer.partition("m=audio ")[2].split()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind((HOST, 39000))
+        for number in range(100):
+            udp.sendto(cipher.protect(packet.build(0, number, number * 160, 7, bytes(160))), (HOST, port))
+            time.sleep(0.02)
