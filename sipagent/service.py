@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from sipagent import event_loop
 from sipagent.agent.agent import Agent
 from sipagent.call_files import CallFiles
 from sipagent.capture.configuration import portable
@@ -45,7 +46,7 @@ def run(agent: Agent | Scenario, *, local: bool = False) -> None:
 
     `local`: engines on this machine take the providers' place. Raises ConfigurationError, which names the cure.
     """
-    asyncio.run(serve(load(None, os.environ), agent, local=("ai", "tts") if local else ()))
+    event_loop.run(serve(load(None, os.environ), agent, local=("ai", "tts") if local else ()))
 
 
 async def serve(

@@ -17,6 +17,7 @@ from sipagent.config import Configuration
 from sipagent.config.options import General
 from sipagent.config.values import RtpPorts
 from sipagent.media import Leg, MediaEvent
+from sipagent.net import websocket
 from sipagent.net.ids import RandomIds
 from sipagent.net.media_thread import MediaThread, Ports
 from sipagent.net.ports import PortPool
@@ -24,7 +25,6 @@ from sipagent.net.resolve import Resolver, SystemDns
 from sipagent.net.shared_port import SharedPort
 from sipagent.net.tls import Certificates
 from sipagent.net.transports import Transports
-from sipagent.net.websocket import WebSocketFrames
 from sipagent.recorder import MakeRecorder, Recorder
 from sipagent.sip.flow import Address, Flow, Transport
 from sipagent.sip.ids import Ids
@@ -98,6 +98,7 @@ class World:
 
 def real_world(configuration: Configuration) -> World:
     """Return the world of this machine: its network, the media thread, WebSockets, random ids."""
+    websocket.tls()  # takes 20 ms, which are not the first call's
     general = configuration.general
     family = socket.AF_INET6 if ":" in general.bind.host else socket.AF_INET
     return World(
@@ -107,7 +108,7 @@ def real_world(configuration: Configuration) -> World:
         ),
         resolve=Resolver(SystemDns(family), transports=general.transports),
         media=MediaThread(media_ports(general), rtp_timeout=general.rtp_timeout),
-        open_socket=WebSocketFrames,
+        open_socket=websocket.WebSocketFrames,
     )
 
 

@@ -1,11 +1,19 @@
-"""What every test may use: the corpora, and one line at the end that says what this machine left out."""
+"""What every test may use: the corpora, and one line at the end that says what this machine left out.
 
+`SIPAGENT_TEST_LOOP=uvloop` has every test of real sockets run on the loop that `sipagent run` uses, in asyncio's place.
+"""
+
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
+import uvloop
 
 _IN_CI = os.environ.get("CI") == "true"
+
+if os.environ.get("SIPAGENT_TEST_LOOP") == "uvloop":
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from sipagent import event_loop
 from sipagent.cli.options import OK, REGISTRATION, Settings, common
 from sipagent.cli.report import json_line
 from sipagent.config import Account, Configuration, Trunk
@@ -35,7 +36,7 @@ def check(settings: Settings, online: bool) -> int:
         context(certificates_of(configuration))  # raises where its files cannot be used
     for what, text in description(configuration):
         _tell(settings, what, text)
-    return asyncio.run(_register_once(settings, configuration)) if online else OK
+    return event_loop.run(_register_once(settings, configuration)) if online else OK
 
 
 def _tell(settings: Settings, what: str, text: str, *, err: bool = False) -> None:

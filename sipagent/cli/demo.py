@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from sipagent import event_loop
 from sipagent.caller import CallPlan, converse
 from sipagent.cli.options import FAILED, OK, Settings, common
 from sipagent.config import Configuration
@@ -44,7 +45,7 @@ def demo(settings: Settings, once: bool, lan: bool, out: Path) -> int:
     Starts local engines in the providers' place, the agent on port 5060 or the next free one, and places a real call
     to it, which you can watch. Then it waits for your softphone.
     """
-    return asyncio.run(_demo(settings, once=once, lan=lan, out=out))
+    return event_loop.run(_demo(settings, once=once, lan=lan, out=out))
 
 
 async def _demo(settings: Settings, *, once: bool, lan: bool, out: Path) -> int:

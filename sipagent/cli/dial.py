@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from sipagent import event_loop
 from sipagent.audio import wav
 from sipagent.call import KEYS, Call
 from sipagent.caller import CallPlan, converse
@@ -83,7 +84,7 @@ def dial(
     if agent and (play or echo or dtmf):
         raise ConfigurationError("--agent talks by itself: leave --play, --echo and --dtmf out")
     plan = None if agent else CallPlan(lines=play, digits=dtmf, echo=echo, duration=duration)
-    return asyncio.run(_dial(settings, target, account, plan, record, duration))
+    return event_loop.run(_dial(settings, target, account, plan, record, duration))
 
 
 async def _dial(

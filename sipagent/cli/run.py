@@ -1,6 +1,5 @@
 """`sipagent run`: the phone as a service, from sip.conf, a Python file or an account on the command line."""
 
-import asyncio
 import importlib
 import importlib.util
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sipagent import event_loop
 from sipagent.agent.agent import Agent
 from sipagent.cli.options import INTERRUPTED, OK, Settings, common
 from sipagent.config import Account, Configuration
@@ -62,7 +62,7 @@ def run(
         agent = load_agent(target)
     for sentence in unavailable(configuration):
         click.echo(f"note: {sentence}", err=True)
-    told = asyncio.run(
+    told = event_loop.run(
         serve(
             configuration,
             agent,

@@ -45,6 +45,15 @@ class Far:
     async def hear(self) -> bytes:
         return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 2048), 5)
 
+    async def hear_from(self) -> tuple[str, int]:
+        """Wait for a datagram, and return where it comes from; `sock_recvfrom` is not on every loop."""
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self.socket, came.set)
+        await asyncio.wait_for(came.wait(), 5)
+        loop.remove_reader(self.socket)
+        source: tuple[str, int] = self.socket.recvfrom(2048)[1]
+        return source
+
     async def hear_rtp(self, count: int) -> list[RtpPacket]:
         heard: list[RtpPacket] = []
         while len(heard) < count:
