@@ -78,6 +78,10 @@ _BEEP_AFTER = 25
 _BEEP_WAVER = 10.0
 _BEEP_SWELL = 3.0
 """Hz and dB that a beep may waver: a sung vowel does more."""
+_BEEP_FADES = 12.0
+"""dB by which the line is quieter after a beep: in the midst of a word a vowel may be as even."""
+_EDGE = 2
+"""Frames at each end of a beep that it does not fill, or in which it fades."""
 _SETTLED = 15
 """Frames of a run after which it is judged."""
 
@@ -139,14 +143,17 @@ class ProgressEars:
         return Sign.BEEP if run.kind is not _Kind.TONE and self._is_beep(earlier) else None
 
     def _is_beep(self, runs: Sequence[_Run]) -> bool:
-        """One short, even tone, and before it something that was neither tone nor silence."""
+        """One short, even tone: before it something that is neither tone nor silence, after it a line that waits."""
         if not runs or runs[-1].kind is not _Kind.TONE or runs[-1].frames not in _BEEP_TONE:
             return False
         spoken = sum(glance.kind is _Kind.SOUND for glance in self._window)
-        inner = list(self._window)[-_SETTLED - runs[-1].frames + 1 : -_SETTLED - 1]
+        heard = list(self._window)
+        inner, after = heard[_EDGE - _SETTLED - runs[-1].frames : -_EDGE - _SETTLED], heard[_EDGE - _SETTLED :]
         wavers = np.ptp([glance.frequency for glance in inner])
-        swells = np.ptp([glance.level for glance in inner])
-        return spoken >= _BEEP_AFTER and bool(wavers < _BEEP_WAVER and swells < _BEEP_SWELL)
+        levels = [glance.level for glance in inner]
+        is_even = bool(wavers < _BEEP_WAVER and np.ptp(levels) < _BEEP_SWELL)
+        fades = np.mean(levels) - np.mean([glance.level for glance in after])
+        return spoken >= _BEEP_AFTER and is_even and bool(fades > _BEEP_FADES)
 
 
 def _look(frame: bytes, encoding: str) -> _Glance:
@@ -202,7 +209,7 @@ def _is_ringing(runs: Sequence[_Run], tone: _Run) -> bool:
 def _is_music(window: Sequence[_Glance]) -> bool:
     """Six seconds with hardly a pause, whose strongest frequency stays from frame to frame, and yet changes."""
     levels = np.array([glance.level for glance in window])
-    pauses = np.mean(levels < np.percentile(levels, 90) + _HUSHED)
+    pauses = np.mean(levels < max(np.percentile(levels, 90) + _HUSHED, _SILENT))
     if pauses > _FEWEST_PAUSES:
         return False
     frequencies = np.array([glance.frequency for glance in window])

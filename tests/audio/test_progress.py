@@ -103,6 +103,12 @@ def test_the_beep_of_a_machine_is_told_when_it_is_over(frequency: float, seconds
     assert heard[0][1] == pytest.approx(3.3 + seconds + 0.3, abs=0.05)
 
 
+@pytest.mark.parametrize("offset", [0.003, 0.01, 0.017])
+def test_a_beep_that_fades_and_begins_in_the_midst_of_a_frame_is_told(offset: float) -> None:
+    beep = tone(0.45, 700) * np.minimum(1, np.linspace(15, 0, 3600))
+    assert signs(speech(3.0), quiet(0.2 + offset), beep, quiet(1.0)) == [Sign.BEEP]
+
+
 def test_each_beep_is_told() -> None:
     beep = [speech(2.0), tone(0.4, 1000), quiet(0.5)]
     assert signs(*beep, *beep) == [Sign.BEEP, Sign.BEEP]
@@ -130,8 +136,14 @@ def test_a_call_from_its_first_ring_to_the_beep() -> None:
         [quiet(1.0), tone(0.5, 1000), quiet(2.0)],
         [tone(1.0, 425), quiet(4.0)],
         [speech(2.0), tone(0.06, 1000), quiet(1.0)],
+        [speech(2.0), tone(0.16, 355), noise(0.4, 3000.0), speech(1.0)],
+        [quiet(6.0), speech(0.5), quiet(8.0), speech(0.5), quiet(8.0)],
+        [noise(6.0, 20.0), speech(0.5), noise(8.0, 20.0)],
     ],
-    ids=["silence", "noise", "faint noise", "speech", "dial tone", "a tone nobody spoke before", "one ring", "a blip"],
+    ids=[
+        *("silence", "noise", "faint noise", "speech", "dial tone", "a tone nobody spoke before", "one ring", "a blip"),
+        *("an even vowel in the midst of a word", "a word now and then", "a word in the hiss of a line"),
+    ],
 )
 def test_what_means_nothing_is_not_told(sounds: list[Sound]) -> None:
     assert signs(*sounds) == []

@@ -7,6 +7,7 @@ import asyncio
 
 from sipagent import Call, InboundCall
 from sipagent.audio import g711, tones
+from sipagent.events import ProgressHeard
 
 UNTIL_TALKING = 1.0
 """Seconds of talk before anything is done to a call."""
@@ -59,6 +60,17 @@ async def consult_and_refer(incoming: InboundCall) -> None:
 async def consult_and_bridge(incoming: InboundCall) -> None:
     """Talk to the target first, then join both."""
     await _transfer(incoming, "bridge", consult=True)
+
+
+async def listen(incoming: InboundCall) -> None:
+    """Listen to what the line tells without words; after a beep leave two seconds of 700 Hz, and go."""
+    call = await incoming.answer()
+    call.listen_for_progress()
+    async for event in call.events():
+        if isinstance(event, ProgressHeard) and event.sign == "beep":
+            call.speak(g711.encode(tones.sine(700.0, 16_000), g711.PCMU))
+            await asyncio.sleep(2.5)
+            call.hang_up()
 
 
 async def tone(incoming: InboundCall) -> None:
