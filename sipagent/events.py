@@ -191,11 +191,12 @@ class Disconnected(Event):
 class CallMeasured(Event):
     """How a call sounded, and what the network did to it: told to those who watch the phone, when the media are over.
 
-    `score` is how we heard the far end, `remote_score` how it heard us: mean opinions from 1 to 4.4 by the E-model (ITU-T
-    G.107), as if all codecs were G.711. `loss` is the part of the packets that could not be played, `lost` and `late` the
-    reasons; `jitter_ms` is RFC 3550's, `delay_ms` what our jitter buffer held at the end. What begins with `remote` and
-    the round trip are known by the far end's reports: None where it sent none, as `score` is where nothing came. Frames
-    of ours that left late, right behind another, were bunched; those that did not leave at all were skipped.
+    `score` is how we heard the far end, `remote_score` how it heard us: mean opinions from 1 to 4.4 by the E-model
+    (ITU-T G.107), as if all codecs were G.711. `loss` is the part of the packets that could not be played, `lost` and
+    `late` the reasons; `unauthentic` packets were not encrypted with the far end's key. `jitter_ms` is RFC 3550's,
+    `delay_ms` what our jitter buffer held at the end. What begins with `remote` and the round trip are known by the far
+    end's reports: None where it sent none, as `score` is where nothing came. Frames of ours that left late, right
+    behind another, were bunched; those that did not leave at all were skipped.
     """
 
     score: float | None = None
