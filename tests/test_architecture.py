@@ -48,6 +48,7 @@ ARROWS: dict[str, set[str]] = {
     "diversions": {"active", "call", "ringing", "destinations", "following", "line", "sip", "transfer"},
     "following": {"call", "line", "sip"},
     "destinations": {"config", "sip"},
+    "event_loop": set(),
     "playback": {"agent.interfaces", "audio"},
     "presses": set(),
     "progress": {"audio"},
