@@ -1,12 +1,15 @@
 """Whatever is asked and whatever comes, in any order, at any ticks: streams stay whole, and everybody is answered."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipagent.media import RTCP, RTP, HostPort, SpeechCleared
+from sipagent.audio.encoding import duration, width
+from sipagent.media import RTCP, RTP, HostPort, SpeechCleared, UplinkBlock
 from sipagent.rtp import packet
 from tests.media import desk
-from tests.media.desk import Desk, Ear
+from tests.media.desk import Desk, Ear, Peer
 
 STEPS = st.lists(
     st.one_of(
@@ -80,7 +83,7 @@ DATAGRAMS = st.one_of(
     st.binary(max_size=64),
     st.builds(
         packet.build,
-        st.sampled_from([0, 8, 101, 13, 127]),
+        st.sampled_from([0, 8, 9, 111, 101, 13, 127]),
         st.integers(0, 65535),
         st.integers(0, 2**32 - 1),
         st.sampled_from([0xCA11E4, 1, 2]),
@@ -91,17 +94,64 @@ DATAGRAMS = st.one_of(
 SOURCES = st.sampled_from([desk.PEER, desk.PEER_RTCP, ("203.0.113.66", 6666)])
 
 
-@given(st.lists(st.tuples(DATAGRAMS, SOURCES, st.sampled_from([RTP, RTCP]), st.integers(0, 4)), max_size=60))
+CODECS = st.sampled_from(sorted(desk.PAYLOAD_TYPES.values()))
+
+
+@given(st.lists(st.tuples(DATAGRAMS, SOURCES, st.sampled_from([RTP, RTCP]), st.integers(0, 4)), max_size=60), CODECS)
 @settings(max_examples=100, deadline=None)
-def test_whatever_comes_the_clock_of_the_provider_runs(arrivals: list[tuple[bytes, HostPort, str, int]]) -> None:
+def test_whatever_comes_the_clock_of_the_provider_runs(
+    arrivals: list[tuple[bytes, HostPort, str, int]], codec: str
+) -> None:
     table = Desk()
-    table.open(uplink_ms=20, quiet_uplink_ms=20)
+    leg = table.open(media=desk.settings(codec), uplink_ms=20, quiet_uplink_ms=20)
     for data, source, kind, ticks in arrivals:
         table.arrive(data, source=source, kind=kind)
         table.step(ticks)
     table.step(10)
     assert table.media.failures == 0
-    assert len(table.uplink()) == table.tick * 160
+    assert duration(table.uplink(), leg.encoding) == table.tick * 160
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("codec"), CODECS),
+            st.tuples(st.just("speak"), st.integers(0, 900)),
+            st.tuples(st.just("digit"), st.sampled_from([40, 110])),
+            st.tuples(st.just("hear"), st.tuples(st.sampled_from([0, 8, 9, 111, 101]), st.binary(max_size=200))),
+            st.tuples(st.just("tick"), st.sampled_from([0, 0, 0, 1, 3, 9])),
+        ),
+        max_size=25,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_codec_becomes_nothing_is_lost_and_nothing_fails(steps: list[tuple[str, Any]], keys: bool) -> None:
+    table, peer, ears = Desk(), Peer(), list[Ear]()
+    events: dict[str, Any] = {} if keys else {"event_payload_type": None, "receive_event_payload_types": {}}
+    leg = table.open(media=desk.settings(**events), uplink_ms=20, quiet_uplink_ms=20)
+    for step, value in steps:
+        match step:
+            case "codec":
+                leg.set_media(desk.settings(value, **events))
+            case "speak":
+                ears.append(Ear())
+                speech = b"\x55" * value * width(leg.encoding)
+                assert leg.speak(speech, marks=[(value, "end")], listener=ears[-1]) == leg.position - value
+            case "digit":
+                leg.send_digit("1", duration_ms=value)
+            case "hear":
+                table.arrive(peer.say(value[1], payload_type=value[0]))
+            case "tick":
+                table.step(missed=value)
+    table.step(400)
+    assert table.media.failures == 0
+    assert all([name for name, _ in ear.passed] == ["end"] for ear in ears)
+    sequences = [one.packet.sequence for one in table.sent]
+    assert sequences == list(range(1, len(sequences) + 1))
+    heard = sum(duration(block.audio, block.encoding) for block in table.happened(UplinkBlock))
+    assert heard % 160 == 0
+    assert heard >= 400 * 160
 
 
 @given(

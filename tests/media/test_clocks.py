@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipagent.audio import g711
+from sipagent.audio.encoding import decode, encode, rate, width
 from sipagent.audio.splice import Splicer
 from sipagent.rtp.jitter_buffer import JitterBuffer, JitterBufferStatistics
 from sipagent.testing.voice import vowel
@@ -15,25 +16,30 @@ from sipagent.testing.voice import vowel
 TICK = 0.02
 
 
-def listen(speech: bytes, arrival: Callable[[int], float]) -> tuple[np.ndarray, list[JitterBufferStatistics]]:
+def listen(
+    speech: bytes, arrival: Callable[[int], float], encoding: str = "pcmu"
+) -> tuple[np.ndarray, list[JitterBufferStatistics]]:
     """Play a recording whose packets arrive so; returns what is heard, and the statistics of every tick."""
-    buffer, heard, history = JitterBuffer(Splicer("pcmu")), b"", []
-    waiting = sorted((arrival(number), number) for number in range(len(speech) // 160))
+    buffer, heard, history = JitterBuffer(Splicer(encoding)), b"", []
+    size = 160 * width(encoding)
+    waiting = sorted((arrival(number), number) for number in range(len(speech) // size))
     for tick in range(len(waiting)):
         while waiting and waiting[0][0] <= tick * TICK:
             at, number = waiting.pop(0)
-            buffer.add(number, number * 160, speech[number * 160 : number * 160 + 160], at)
+            buffer.add(number, number * 160, speech[number * size : number * size + size], at)
         popped = buffer.pop(tick * TICK)
         heard += popped if isinstance(popped, bytes) else b""
         history.append(buffer.statistics())
-    return g711.decode(heard, "pcmu").astype(int), history
+    return decode(heard, encoding).astype(int), history
 
 
+@pytest.mark.parametrize("encoding", ["pcmu", "pcm"])
 @pytest.mark.parametrize("drift", [-200e-6, 200e-6], ids=["fast", "slow"])
-def test_two_minutes_of_speech_over_a_clock_of_200_ppm(drift: float) -> None:
+def test_two_minutes_of_speech_over_a_clock_of_200_ppm(drift: float, encoding: str) -> None:
     """24 ms go, or come, by the period; silence never helps."""
-    speech = vowel(110, 120 * g711.RATE)
-    heard, history = listen(g711.encode(speech, "pcmu"), lambda number: number * TICK * (1 + drift) + 0.005)
+    speech = vowel(110, 120 * rate(encoding), rate=rate(encoding))
+    late = [number * TICK * (1 + drift) + 0.005 for number in range(6000)]
+    heard, history = listen(encode(speech, encoding), late.__getitem__, encoding)
     assert history[-1].late == history[-1].concealed == history[-1].dropped == 0
     assert history[-1].stretched - history[-1].cut == pytest.approx(120 * drift, abs=0.025)
     assert all(0.005 <= one.delay <= 0.07 for one in history[50:])
