@@ -1,6 +1,7 @@
 """How long to hold packets back, from how unevenly they came."""
 
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 
 MINIMUM = 0.04
@@ -11,10 +12,10 @@ _WINDOW = 500
 _EVERY = 50
 _OUTLIERS = 5
 """Of 500 packets (10 s of 20 ms packets) the five slowest may be late: the 99th percentile."""
-_FORGIVEN = 3
-"""Of fewer as many as these: a stall holds up some packets once, and together."""
 _LATELY = 100
-"""Packets (2 s) of which the fastest tells how long the path is now: a clock that differs, and a new path, move it."""
+"""Packets (2 s) that tell how long the path is now: a clock that differs, and a new path, move it."""
+_FORGIVEN = 2
+"""Of these, or of fewer, so many may be late: a stall holds up some packets once, and together."""
 
 
 class DelayEstimate:
@@ -60,6 +61,12 @@ class DelayEstimate:
         self._until_next = _EVERY
 
     def _needed(self) -> float:
-        outliers = max(_FORGIVEN, _OUTLIERS * len(self._lags) // _WINDOW)
-        slowest = sorted(self._lags)[-1 - min(outliers, len(self._lags) - 1)]
+        few = max(_FORGIVEN, _OUTLIERS * len(self._lags) // _WINDOW)
+        slowest = max(_all_but(few, self._lags), _all_but(_FORGIVEN, islice(reversed(self._lags), _LATELY)))
         return min(MAXIMUM, max(MINIMUM, slowest - self._shortest + self._frame))
+
+
+def _all_but(few: int, lags: Iterable[float]) -> float:
+    """The longest of these lags if so many that are longer do not count."""
+    ordered = sorted(lags)
+    return ordered[-1 - min(few, len(ordered) - 1)]
