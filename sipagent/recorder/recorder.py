@@ -22,6 +22,9 @@ Samples = NDArray[np.int16]
 RATE, HD_RATE = 8000, 24_000
 OGG_SUFFIXES = (".ogg", ".oga", ".opus")
 
+MOST_WAITING = 120
+"""Pieces of tape (a minute) that may wait for a disk: a dead one must not fill the memory."""
+
 _WRITER = ThreadPoolExecutor(1, "sipagent-recorder")
 """Writes every recording of the process: a slow disk makes recordings late, and no call."""
 
@@ -50,23 +53,33 @@ class Recorder:
         self._path = path
         self._file: RecordingFile | None = make(path, rate=rate, channels=2 if stereo else 1)
         self._mixer = _Mixer(rate, stereo=stereo)
+        self._taken = self._done = 0
+        """Pieces of tape: what came, and what the writer is through with. Each is counted by one thread only."""
+        self._is_behind = False
 
     def write(self, tape: Tape) -> None:
-        """Take the next piece of tape; returns at once."""
-        _WRITER.submit(self._append, tape)
+        """Take the next piece of tape; returns at once. Behind a disk that hangs the recording ends."""
+        if self._is_behind:
+            return
+        self._taken += 1
+        self._is_behind = self._taken - self._done > MOST_WAITING
+        if self._is_behind:
+            log.error("the recording %s ends early: its disk is a minute behind", self._path)
+        else:
+            _WRITER.submit(self._append, tape)
 
     def close(self) -> Future[None]:
         """End the file behind what was taken so far; the future is done when it is on disk."""
         return _WRITER.submit(self._close)
 
     def _append(self, tape: Tape) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.write(self._mixer.samples(tape))
-        except OSError as error:
-            self._file = None
-            log.error("the recording %s ends early: %s", self._path, error.strerror)
+        if self._file is not None:
+            try:
+                self._file.write(self._mixer.samples(tape))
+            except OSError as error:
+                self._file = None
+                log.error("the recording %s ends early: %s", self._path, error.strerror)
+        self._done += 1
 
     def _close(self) -> None:
         file, self._file = self._file, None

@@ -1,6 +1,7 @@
 """Recordings: caller left, us right, of one rate whatever the codec, playable at every moment."""
 
 import logging
+import os
 import resource
 import wave
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from sipagent.audio import encoding, g711, wav
 from sipagent.audio.tones import sine
 from sipagent.media import Tape
 from sipagent.recorder import Recorder
+from sipagent.recorder.recorder import MOST_WAITING
 
 LEFT = sine(440, 4000)
 RIGHT = sine(1000, 4000, level=-20)
@@ -154,4 +156,27 @@ def test_a_full_disk_ends_the_recording_with_one_line_in_the_log(
         recorded(tmp_path / name, *[tape(received=noise, sent=noise[::-1])] * 20)
     assert [record.message for record in caplog.records] == [
         f"the recording {tmp_path / name} ends early: File too large"
+    ]
+
+
+@pytest.fixture
+def hanging_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file that takes 64 kB and no more, until the test is over."""
+    path = tmp_path / "call.ogg"
+    os.mkfifo(path)
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    yield path
+    os.close(reading)  # the writer's write fails now, and its thread goes on
+
+
+def test_behind_a_disk_that_hangs_a_recording_ends_before_it_fills_the_memory(
+    hanging_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(1).normal(0, 3000, 4000).astype(np.int16)
+    recorder = Recorder(hanging_disk)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(MOST_WAITING * 2 + 100):
+            recorder.write(tape(received=noise, sent=noise[::-1]))
+    assert [record.message for record in caplog.records] == [
+        f"the recording {hanging_disk} ends early: its disk is a minute behind"
     ]
