@@ -24,11 +24,14 @@ class TapeWriter:
         if encoding != self._encoding:
             self._cut()
             self._encoding = encoding
-        units = max(len(received), len(sent)) // width(encoding)
+        size = width(encoding)
+        length = max(len(received), len(sent))
         for tape, audio in ((self._received, received), (self._sent, sent)):
             heard = b"" if self.masked else audio
-            tape += silence(encoding, units - len(heard) // width(encoding)) + heard
-        if len(self._sent) >= _PIECE * width(encoding):
+            if len(heard) < length:
+                tape += silence(encoding, (length - len(heard)) // size)
+            tape += heard
+        if len(self._sent) >= _PIECE * size:
             self._cut()
 
     def take(self, *, rest: bool) -> list[Tape]:
