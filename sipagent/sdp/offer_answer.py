@@ -79,22 +79,13 @@ def make_offer(local: LocalMedia, previous: bytes | None = None) -> bytes:
     Raises SdpError when it is none.
     """
     if previous is None:
-        profile = _SECURE_PROFILES[0] if local.encryption is Encryption.REQUIRE else _PLAIN_PROFILES[0]
-        lines = () if local.encryption is Encryption.OFF else crypto.lines_of(local.keys)
-        first = _audio(local, formats.offered(local.codecs, {}, key_events=local.key_events), profile, lines=lines)
-        return _session(local, (first,)).serialise()
+        return _session(local, (_offered_stream(local, None),)).serialise()
     before = SessionDescription.parse(previous)
     audio = [index for index, media in enumerate(before.media) if media.media == "audio"]
     ours = next((index for index in audio if before.media[index].port), audio[0])
-    stream = before.media[ours]
-    offer = _audio(
-        local,
-        formats.offered(local.codecs, formats.formats_of(stream), key_events=local.key_events),
-        stream.protocol,
-        lines=_repeated(stream, local),
-        mux=stream.attribute(_MUX) is not None,
-    )
-    media = [offer if index == ours else _refused(line) for index, line in enumerate(before.media)]
+    media = [
+        _offered_stream(local, line) if index == ours else _refused(line) for index, line in enumerate(before.media)
+    ]
     return _session(local, tuple(media)).serialise()
 
 
@@ -128,7 +119,7 @@ def read_answer(local: LocalMedia, offer: bytes, answer: bytes) -> Negotiated:
     stream = remote.media[_chosen(remote, local)]
     if not stream.port:
         raise NotAcceptable("the answer refuses the audio stream")
-    asked = _offered(offer)
+    asked = _asked(offer)
     answered = formats.formats_of(stream)
     wanted = {format.same for format in answered.values()}
     ours = {number: format for number, format in formats.formats_of(asked).items() if format.same in wanted}
@@ -155,7 +146,7 @@ def _chosen(remote: SessionDescription, local: LocalMedia) -> int:
     return min(speakable, key=lambda index: (not remote.media[index].port, _crypto(remote.media[index], local) is None))
 
 
-def _offered(offer: bytes) -> MediaDescription:
+def _asked(offer: bytes) -> MediaDescription:
     """The stream of an offer of ours; where all are off, none can be answered."""
     streams = (media for media in _parse(offer).media if media.media == "audio" and media.port)
     if (stream := next(streams, None)) is None:
@@ -201,6 +192,8 @@ def _negotiate(
     mux: bool,
 ) -> Negotiated:
     """Join what the peer wrote with what we want. `heard`: what each number that may come from it means."""
+    if stream.port and line is None and local.encryption is Encryption.REQUIRE:
+        raise NotAcceptable(_why_not(remote, local))
     host = peer.host(remote, stream)
     theirs = formats.formats_of(stream)
     payload_type, codec = next(iter(formats.codecs_in(theirs, local.codecs).items()))
@@ -239,6 +232,18 @@ def _keys(line: Crypto | None, local: LocalMedia) -> MediaKeys | None:
 def _session(local: LocalMedia, media: tuple[MediaDescription, ...], time: str = "0 0") -> SessionDescription:
     origin = Origin(session_id=str(local.session_id), version=str(local.version), host=local.host)
     return SessionDescription(origin=origin, host=local.host, time=time, media=media)
+
+
+def _offered_stream(local: LocalMedia, before: MediaDescription | None) -> MediaDescription:
+    """Our stream in an offer. `before` is what it was; a stream that was off is described as if for the first time."""
+    known = formats.formats_of(before) if before is not None else {}
+    kept = formats.offered(local.codecs, known, key_events=local.key_events)
+    if before is None or not before.port:
+        profile = _SECURE_PROFILES[0] if local.encryption is Encryption.REQUIRE else _PLAIN_PROFILES[0]
+        lines = () if local.encryption is Encryption.OFF else crypto.lines_of(local.keys)
+        return _audio(local, kept, profile, lines=lines)
+    mux = before.attribute(_MUX) is not None
+    return _audio(local, kept, before.protocol, lines=_repeated(before, local), mux=mux)
 
 
 def _repeated(stream: MediaDescription, local: LocalMedia) -> tuple[Crypto, ...]:

@@ -60,6 +60,14 @@ def test_a_call_that_goes_in_the_clear_is_offered_so_again() -> None:
     assert attributes_of(make_offer(OFFER, previous=answer), "crypto") == []
 
 
+@pytest.mark.parametrize(("local", "profile"), [(OFFER, "RTP/AVP"), (REQUIRE, "RTP/SAVP")], ids=["offer", "require"])
+def test_a_stream_that_was_off_is_offered_with_keys_again(local: LocalMedia, profile: str) -> None:
+    answer, _ = make_answer(description("m=audio 0 RTP/AVP 0"), local)
+    further = make_offer(local, previous=answer)
+    assert media_of(further)[0][2] == profile
+    assert len(attributes_of(further, "crypto")) == 3
+
+
 # ---- our answer
 
 
@@ -171,6 +179,11 @@ def test_an_answer_without_a_key_is_plain_where_that_may_be() -> None:
         read_answer(REQUIRE, make_offer(REQUIRE), PLAIN)
     with pytest.raises(NotAcceptable):
         read_answer(REQUIRE, make_offer(REQUIRE), description("m=audio 30000 RTP/SAVP 0"))
+
+
+def test_who_requires_encryption_believes_no_key_that_answers_nothing() -> None:
+    with pytest.raises(NotAcceptable):
+        read_answer(REQUIRE, make_offer(OFF), EITHER)
 
 
 def test_a_key_that_answers_none_of_ours_is_passed_over() -> None:
