@@ -1,8 +1,8 @@
-"""What the caller heard: every word of an utterance maps to samples, every sample to a position of the leg.
+"""What the caller heard: every word of an utterance maps to units of its audio, every unit to a position of the leg.
 
     text     "Hello there, how can I help?"
     words     Hello there  how  can ...              (the voice's timestamps, seconds from the start of the utterance)
-    audio    |---- chunk ----|---- chunk ----|       (samples of the utterance)
+    audio    |---- chunk ----|---- chunk ----|       (units of 1/8000 s, whatever the encoding)
     leg      ......|----------|........|----------|  (positions; `until` is the one that the leg reports)
 
 Positions count as in `Cleared`.
@@ -16,7 +16,7 @@ from typing import Any
 from sipagent.agent.interfaces import Cleared, Speech, SpeechState
 
 RATE = 8000
-"""Samples a second, in timestamps turned into samples."""
+"""Units a second, in timestamps turned into units."""
 
 PACE = 14
 """Characters a second that are taken for spoken where the voice gave no timestamps."""
@@ -29,8 +29,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.text = ""
-        self.samples = 0
-        """Samples given to the leg."""
+        self.units = 0
+        """Given to the leg."""
         self.whole = False
         """No more text and no more audio will come."""
         self._aligned = 0
@@ -40,7 +40,7 @@ class Ledger:
 
     @property
     def end(self) -> int:
-        """The position behind the last sample given; 0 while there is none."""
+        """The position behind the last unit given; 0 while there is none."""
         if not self._segments:
             return 0
         position, length = self._segments[-1]
@@ -51,9 +51,9 @@ class Ledger:
         self.text += text
 
     def add_audio(self, position: int, length: int) -> None:
-        """The next `length` samples were given to the leg, where the first has `position`."""
+        """The next `length` units were given to the leg, where the first has `position`."""
         self._segments.append((position, length))
-        self.samples += length
+        self.units += length
 
     def add_words(self, words: Sequence[str], starts: Sequence[float], ends: Sequence[float]) -> None:
         """Take word timestamps, seconds from the start of the utterance. A word that the text lacks is passed over."""
@@ -65,7 +65,7 @@ class Ledger:
             self._word_ends.append(found)
 
     def played(self, until: int) -> int:
-        """How many samples of the utterance lie before the leg's position `until`."""
+        """How many units of the utterance lie before the leg's position `until`."""
         return sum(min(max(until - position, 0), length) for position, length in self._segments)
 
     def heard(self, until: int) -> str:
@@ -74,7 +74,7 @@ class Ledger:
         A word counts once half of it was played; its punctuation goes with it.
         """
         played = self.played(until)
-        if self.whole and self.samples and played >= self.samples:
+        if self.whole and self.units and played >= self.units:
             return self.text
         if not self._word_middles:
             return self._by_pace(played)
@@ -98,7 +98,7 @@ class Ledger:
 
     def _by_pace(self, played: int) -> str:
         """Estimate by the share of the audio, or by a usual pace while its length is unknown; whole words only."""
-        count = len(self.text) * played // self.samples if self.whole and self.samples else played * PACE // RATE
+        count = len(self.text) * played // self.units if self.whole and self.units else played * PACE // RATE
         if count >= len(self.text):
             return self.text
         return self.text[: self.text.rfind(" ", 0, count + 1)] if " " in self.text[: count + 1] else ""

@@ -82,7 +82,7 @@ class SetMedia:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speak:
-    """Queue speech: `audio` in `encoding`, `marks` as (offset in samples, name)."""
+    """Queue speech: `audio` in `encoding`, `marks` as (offset in units of 1/8000 s, name)."""
 
     leg: int
     audio: bytes

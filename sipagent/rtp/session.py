@@ -136,7 +136,7 @@ class RtpSession:
         return self._acknowledged
 
     def send(self, payload: bytes, payload_type: int, samples: int, marker: bool = False) -> bytes:
-        """Number one packet of media that lasts `samples`; returns the datagram."""
+        """Number one packet of media that lasts `samples` of its clock; returns the datagram."""
         datagram = self._numbered(payload, payload_type, self._timestamp, marker)
         self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
         return datagram

@@ -8,7 +8,7 @@ _EXCESS = 0.010
 _SHORTAGE = 0.010
 """Seconds by which the delay may fall short of what the jitter needs."""
 _PERIODS = range(40, 121)
-"""Samples by which a frame of speech may move: one period of its pitch (66 to 200 Hz)."""
+"""Units by which a frame of speech may move: one period of its pitch (66 to 200 Hz)."""
 _PATIENCE = 50
 """Frames (1 s) that we wait for silence before speech is spliced where it is alike."""
 _ALIKE = 0.8
@@ -19,7 +19,7 @@ _BETWEEN = 5
 
 
 class Spliced(Protocol):
-    """A frame whose end is `shift` samples from where it would be; `likeness` (to 1) of what was joined for it."""
+    """A frame whose end is `shift` units from where it would be; `likeness` (to 1) of what was joined for it."""
 
     @property
     def frame(self) -> bytes: ...
@@ -44,7 +44,7 @@ class Sound(Protocol):
 
 
 class Course(NamedTuple):
-    """By how many samples a frame of speech may move (forward: less is played), and how alike its seam must be."""
+    """By how many units a frame of speech may move (forward: less is played), and how alike its seam must be."""
 
     shifts: range
     least_likeness: float

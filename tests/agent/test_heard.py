@@ -76,8 +76,8 @@ def test_the_same_word_twice() -> None:
 def test_without_timestamps_the_share_of_the_audio_decides() -> None:
     kept = ledger("One two three four five six")
     kept.whole = True
-    assert kept.heard(kept.samples // 2) == "One two three"
-    assert kept.heard(kept.samples) == "One two three four five six"
+    assert kept.heard(kept.units // 2) == "One two three"
+    assert kept.heard(kept.units) == "One two three four five six"
 
 
 def test_without_timestamps_and_without_an_end_a_usual_pace_does() -> None:
