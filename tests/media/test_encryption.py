@@ -102,6 +102,18 @@ def test_a_peer_with_another_key_is_told_of_once_and_the_call_times_out() -> Non
     assert not any(block.voiced for block in desk.happened(UplinkBlock))
 
 
+def test_numbers_roll_over_in_the_midst_of_speech_both_ways() -> None:
+    desk, cipher, peer = Desk(), phone(), Peer(sequence=65530)
+    leg = desk.open(media=secure(), sequence=65530)
+    leg.speak(b"".join(frame(number) for number in range(20)))
+    for number in range(20):
+        desk.arrive(cipher.protect(peer.say(frame(number))))
+        desk.step()
+    desk.step(4)
+    assert payloads(desk, cipher)[:20] == [frame(number) for number in range(20)]
+    assert all(frame(number) in desk.uplink() for number in range(20))
+
+
 def test_new_keys_are_in_force_from_one_tick_to_the_next() -> None:
     desk, before, after, peer = Desk(), phone(), phone(theirs=4, ours=1), Peer()
     leg = desk.open(media=secure())
