@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sipagent.errors import SipagentError
 
-START = 30.0
+PATIENCE = 30.0
 """Seconds until a child has said its first line."""
 LEAVE = 10.0
 """Seconds that it has to end once its input has."""
@@ -27,18 +28,21 @@ class ChildFailed(SipagentError):
     """A process of the benchmark ended, or does not answer."""
 
 
-@contextlib.contextmanager
-def favoured(cores: Collection[int]) -> Iterator[None]:
-    """What is started in this context keeps to `cores`, and goes before other programs if we may decide that."""
-    affinity, niceness = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
-    os.sched_setaffinity(0, cores)
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+def start(argv: Sequence[str], cores: Collection[int], **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a program that keeps to `cores`, in a session of its own: Ctrl-C is for us alone.
+
+    It goes before other programs if we may decide that.
+    """
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)  # what is started now inherits it
     try:
-        yield
+        process = subprocess.Popen(argv, start_new_session=True, **options)
     finally:
-        os.sched_setaffinity(0, affinity)
-        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+        os.sched_setaffinity(0, ours)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(_NICENESS))  # of its session, which counts first
+    return process
 
 
 class Child:
@@ -54,18 +58,17 @@ class Child:
     ) -> None:
         self._name = name
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  closed with the child
-        with favoured(cores):
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._words,
-                env={**os.environ, **(environment or {})},
-                start_new_session=True,  # Ctrl-C is for us alone
-            )
+        self._process = start(
+            [sys.executable, "-m", *arguments],
+            cores,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            env={**os.environ, **(environment or {})},
+        )
         self.pid = self._process.pid
 
-    def ask(self, command: Mapping[str, Any], patience: float = START) -> Any:
+    def ask(self, command: Mapping[str, Any], patience: float = PATIENCE) -> Any:
         """Give a command, and wait for the answer. Raises ChildFailed."""
         assert self._process.stdin is not None
         try:
@@ -75,7 +78,7 @@ class Child:
             raise self._failed("has ended") from None
         return self.answer(patience)
 
-    def answer(self, patience: float = START) -> Any:
+    def answer(self, patience: float = PATIENCE) -> Any:
         """Wait for a line. Raises ChildFailed."""
         assert self._process.stdout is not None
         until, line = time.monotonic() + patience, b""

@@ -100,6 +100,8 @@ class Figures:
     """The search ended because the host was too busy, not because the phone could carry no more."""
     failed: int
     """Calls that were not answered."""
+    gone: int
+    """Calls that ended in any window, though nobody had hung up."""
     first_answered_ms: float | None
     """From INVITE to 200, of the first call that the worker ever had."""
     answered: Spread | None
@@ -161,7 +163,7 @@ def bars(figures: Figures, *, is_echo: bool, append: int | None) -> list[Bar]:
         _timed("off the 20 ms grid, p99", got.p99_ms, P99_MS, 0.5),
         _timed("off the 20 ms grid, worst", got.max_ms),
         _timed("packets lost, repeated or late", faults, 0),
-        _timed("calls refused, silent or hung up by us", figures.failed + got.silent + window.gone, 0),
+        _timed("calls refused, silent or hung up by us", figures.failed + got.silent + figures.gone, 0),
         Bar(
             name="of the callers' audio, came to the mind, %",
             value=window.heard_percent,

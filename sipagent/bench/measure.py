@@ -38,6 +38,7 @@ class Bench:
         self._calls = 0
         self._took_ms: list[float] = []
         self._failed = 0
+        self._gone = 0
         self._ramps: list[tuple[int, float, float]] = []
         """Calls set up, processor time meanwhile, and call-seconds of those that stood already."""
         self._warm_up()
@@ -110,6 +111,7 @@ class Bench:
         load = [host.Usage.of(child.pid).since(was) for child, was in zip(self._others, others, strict=True)]
         counted = self._take()
         self._calls -= listened["gone"]
+        self._gone += listened["gone"]
         bytes_heard = counted.get("audio_bytes")
         return Window(
             calls=calls,
@@ -163,6 +165,7 @@ class Bench:
             carried=carried,
             is_cut_short=is_cut_short,
             failed=self._failed,
+            gone=self._gone,
             first_answered_ms=self._first_took_ms,
             answered=Spread.of(self._took_ms),
             set_up_ms=round(spent / set_up * 1000, 2),

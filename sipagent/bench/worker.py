@@ -4,7 +4,6 @@ python -m sipagent.bench.worker sip.conf [--append 40]       says {"port": …} 
 """
 
 import argparse
-import asyncio
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from sipagent import event_loop
 from sipagent.config import load
 from sipagent.net.media_thread import MediaThread
 from sipagent.phone import Softphone
@@ -56,7 +56,7 @@ def main() -> None:
     arguments.add_argument("file", type=Path)
     arguments.add_argument("--append", type=int, help="milliseconds of audio in one append; without it, as it is run")
     options = arguments.parse_args()
-    asyncio.run(answer(options.file, options.append))
+    event_loop.run(answer(options.file, options.append))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def _remarks(figures: Figures, calibration: Calibration) -> list[str]:
     if window.lost_by_kernel or window.sent_late:
         remarks.append(
             f"Not the phone's doing: {window.sent_late} packets sent late by the load generator,"
-            f" {window.lost_by_kernel} without room in a socket."
+            f" {window.lost_by_kernel} without room in a socket of this machine."
         )
     return remarks
 

@@ -26,6 +26,7 @@ FIGURES = Figures(
     carried=320,
     is_cut_short=False,
     failed=0,
+    gone=0,
     first_answered_ms=60,
     answered=Spread(count=320, p50=12, p99=30),
     set_up_ms=9.0,

@@ -28,7 +28,7 @@ from websockets.exceptions import ConnectionClosed
 
 from sipagent.bench import host
 from sipagent.bench.caller import count
-from sipagent.bench.children import Child, favoured
+from sipagent.bench.children import Child, start
 from sipagent.bench.measure import Bench
 from sipagent.bench.site import Setting, Site, built
 
@@ -190,8 +190,8 @@ async def _call_by_websocket(process: int, calls: int, seconds: float) -> Echo:
             url = f"ws://127.0.0.1:{SIP_PORT}/ws"
             socket = await stack.enter_async_context(connect(url, compression=None, proxy=None))
             await socket.send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
-            start = {"streamSid": f"MZ{call}", "callSid": f"CA{call}"}
-            await socket.send(json.dumps({"event": "start", "streamSid": f"MZ{call}", "start": start}))
+            names = {"streamSid": f"MZ{call}", "callSid": f"CA{call}"}
+            await socket.send(json.dumps({"event": "start", "streamSid": f"MZ{call}", "start": names}))
             tasks += [group.create_task(_talk(socket, call)), group.create_task(_listen(socket, came))]
         await asyncio.sleep(SETTLING)
         before, heard = host.Usage.of(process), next(came)
@@ -274,8 +274,9 @@ def _python() -> Path:
 @contextlib.contextmanager
 def _running(argv: list[str], directory: Path) -> Iterator[int]:
     """A program on the core of what is measured; yields its process id."""
-    with (directory / "log").open("wb") as log, favoured(host.cores()[0]):
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=directory)
+    with (directory / "log").open("wb") as log:
+        nowhere = subprocess.DEVNULL
+        process = start(argv, host.cores()[0], stdin=nowhere, stdout=log, stderr=log, cwd=directory)
     try:
         yield process.pid
         if process.poll() is not None:
