@@ -24,6 +24,8 @@ def resample(samples: Samples, source: int, target: int) -> Samples:
     filters = _filters(up, min(1.0, target / source))
     taps = filters.shape[1]
     padded = np.pad(samples.astype(np.float64), (taps // 2 - 1, taps // 2))
+    if down == 1:  # each sample has all phases: a tenth of the work
+        return _round(np.stack([np.correlate(padded, phase) for phase in filters], axis=1).ravel())
     windows = np.lib.stride_tricks.sliding_window_view(padded, taps)
     moment = np.arange(-(-len(samples) * up // down)) * down
     return np.concatenate(
