@@ -5,7 +5,6 @@ configuration ─► local servers, if asked ─► phone ─► calls ─► a 
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -25,6 +24,7 @@ from sipagent.config.limits import require_available
 from sipagent.config.values import Capture, Recording
 from sipagent.errors import ConfigurationError, RegistrationError
 from sipagent.events import CallMeasured, Disconnected, Registered, RegistrationFailed, Stamped
+from sipagent.garbage import EndedCalls, only_when_told
 from sipagent.local.receptionist import Script
 from sipagent.local.servers import API_KEY, LocalServers
 from sipagent.performance import Scenario
@@ -109,8 +109,10 @@ async def answering(
         if "cartesia" in _providers(configuration, agent) and "tts" not in local:
             rendering = asyncio.ensure_future(phone.render_clips())
             stack.callback(rendering.cancel)
-        gc.collect()
-        gc.freeze()  # what stands now stays: no collection need look at it again
+        ended = EndedCalls()
+        phone.watch(ended.take)
+        stack.callback(ended.close)
+        stack.enter_context(only_when_told())
         yield phone
 
 

@@ -49,6 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "following": {"call", "line", "sip"},
     "destinations": {"config", "sip"},
     "event_loop": set(),
+    "garbage": set(),
     "playback": {"agent.interfaces", "audio"},
     "presses": set(),
     "progress": {"audio"},
