@@ -1,15 +1,19 @@
 """What the kernel says of a process and of its core, and how quick this machine is in this minute."""
 
+import contextlib
+import errno
 import os
 import platform
 import re
 import socket
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_LOOK_AGAIN = 0.5
 _CALIBRATIONS = 5
 _PACKETS = 4000
 _STEPS = 200_000
@@ -128,6 +132,28 @@ def cores() -> tuple[set[int], set[int]]:
     """The core of the worker, and those of all others; the same where there is only one."""
     mine = sorted(os.sched_getaffinity(0))
     return {mine[-1]}, set(mine[:-1]) or {mine[-1]}
+
+
+@contextlib.contextmanager
+def alone(told: Callable[[str], object]) -> Iterator[None]:
+    """Wait until no other benchmark runs on this machine: they would measure each other. `told` is given the reason."""
+    with socket.socket(socket.AF_UNIX) as flag:
+        if not _raised(flag):
+            told("another benchmark is running; this one begins when that is over")
+            while not _raised(flag):
+                time.sleep(_LOOK_AGAIN)
+        yield
+
+
+def _raised(flag: socket.socket) -> bool:
+    """Take a name in the abstract namespace, which is free again when its process ends, however it does."""
+    try:
+        flag.bind("\0sipagent-bench")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def machine() -> str:

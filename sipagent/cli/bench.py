@@ -1,5 +1,6 @@
 """`sipagent bench`: how many calls this machine carries, and what one costs."""
 
+import functools
 import tempfile
 import time
 from dataclasses import asdict
@@ -8,7 +9,7 @@ from pathlib import Path
 import click
 
 from sipagent.bench.figures import Bar, Figures, Verdict, Window, bars
-from sipagent.bench.host import Calibration, machine
+from sipagent.bench.host import Calibration, alone, machine
 from sipagent.bench.measure import Bench
 from sipagent.bench.site import Setting, built
 from sipagent.cli.options import FAILED, OK, QUALITY, Settings, common
@@ -35,12 +36,14 @@ def bench(
     loopback; no key is used and nothing leaves the machine. Ends with 4 if something is worse than promised.
     """
     setting = Setting(pipeline=pipeline, append=None if append == "grow" else int(append), shared=shared, tls=not plain)
-    calibration = Calibration.measure()
-    if not settings.json:
-        click.echo(f"{setting}\n{machine()}\n{calibration}\n")
-    with tempfile.TemporaryDirectory() as directory, built(setting, Path(directory)) as site:
-        process = Bench(site, lambda line: click.echo(line, err=True))
-        figures = process.search(seconds) if calls is None else process.measure(calls, seconds)
+    told = functools.partial(click.echo, err=True)
+    with alone(told), tempfile.TemporaryDirectory() as directory:
+        calibration = Calibration.measure()
+        if not settings.json:
+            click.echo(f"{setting}\n{machine()}\n{calibration}\n")
+        with built(setting, Path(directory)) as site:
+            process = Bench(site, told)
+            figures = process.search(seconds) if calls is None else process.measure(calls, seconds)
     judged = bars(figures, is_echo=setting.is_echo, append=setting.append)
     if settings.json:
         click.echo(_as_json(setting, calibration, figures, judged))

@@ -1,9 +1,11 @@
 """What the kernel says of processes and cores."""
 
 import os
+import subprocess
+import sys
 import time
 
-from sipagent.bench.host import Calibration, Core, Usage, cores, lost_by_kernel, machine, resident_kb
+from sipagent.bench.host import Calibration, Core, Usage, alone, cores, lost_by_kernel, machine, resident_kb
 
 
 def test_the_time_that_a_process_used_grows_by_what_it_does() -> None:
@@ -37,3 +39,24 @@ def test_memory_lost_datagrams_and_machine_are_told() -> None:
     assert resident_kb(os.getpid()) > 1000
     assert lost_by_kernel() >= 0
     assert "Python 3" in machine()
+
+
+def test_two_benchmarks_do_not_measure_each_other() -> None:
+    first = "from sipagent.bench.host import alone\nwith alone(print):\n    print('runs', flush=True)\n    input()"
+    argv, path = [sys.executable, "-c", first], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, env=path) as process:
+        first_ends, lines = process.stdin, process.stdout
+        assert first_ends is not None
+        assert lines is not None
+        while lines.readline() != b"runs\n":  # whoever runs one beside this test comes first
+            assert process.poll() is None
+        told: list[str] = []
+
+        def end_the_first(line: str) -> None:
+            told.append(line)
+            first_ends.close()
+
+        with alone(end_the_first):
+            assert "another benchmark is running" in told[0]
+        assert process.wait() != 0

@@ -322,7 +322,8 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=10.0)
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
-    figures = measure(options.seconds, options.programs)
+    with host.alone(lambda line: print(line, file=sys.stderr)):
+        figures = measure(options.seconds, options.programs)
     sys.stdout.write(
         json.dumps(figures) if options.json else "".join(f"{name}: {value}\n" for name, value in figures.items())
     )

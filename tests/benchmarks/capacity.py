@@ -1,6 +1,6 @@
 """How many calls one core carries, and what one costs: `sipagent bench` over all that can be chosen.
 
-python -m tests.benchmarks.capacity [--calls 50] [--seconds 5] [--no-search] [--json]
+python -m tests.benchmarks.capacity [--calls 100] [--seconds 5] [--no-search] [--json]
 
 The table has every append, with one RTP port or many, with TLS or without, each for so many calls; then an echo; then
 the most calls, as the phone is run. Exit code 4 when a bar is missed; with --json, for `make bench`, the code is 0.
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sipagent.bench.figures import Bar, Figures, Verdict, bars
-from sipagent.bench.host import Calibration
+from sipagent.bench.host import Calibration, alone
 from sipagent.bench.measure import Bench
 from sipagent.bench.site import Setting, built
 
@@ -47,6 +47,19 @@ def table(calls: int, seconds: float) -> dict[str, str]:
     return rows
 
 
+def everything(calls: int, seconds: float, *, search: bool) -> tuple[dict[str, str], bool]:
+    """All rows, and whether a bar was missed."""
+    calibration = Calibration.measure()
+    rows = {"calibration": str(calibration), **table(calls, seconds)}
+    if not search:
+        return rows, False
+    figures = measure(AS_RUN, lambda bench: bench.search(2 * seconds))
+    ratio = figures.window.processor_ms / calibration.call_second
+    rows |= described(AS_RUN, figures) | {"the most calls: processor time by calibration": f"{ratio:.2f}"}
+    judged = bars(figures, is_echo=False, append=None)
+    return rows, any(bar.verdict(figures.window) is Verdict.MISSED for bar in judged)
+
+
 def described(setting: Setting, figures: Figures) -> dict[str, str]:
     """Every figure of a run, with its bar."""
     judged = bars(figures, is_echo=setting.is_echo, append=setting.append)
@@ -61,21 +74,13 @@ def _told(bar: Bar, figures: Figures) -> str:
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--calls", type=int, default=50)
+    arguments.add_argument("--calls", type=int, default=100)
     arguments.add_argument("--seconds", type=float, default=5.0)
     arguments.add_argument("--no-search", action="store_true")
     arguments.add_argument("--json", action="store_true")
     options = arguments.parse_args()
-    calibration = Calibration.measure()
-    rows, missed = {"calibration": str(calibration), **table(options.calls, options.seconds)}, False
-    if not options.no_search:
-        figures = measure(AS_RUN, lambda bench: bench.search(2 * options.seconds))
-        rows |= described(AS_RUN, figures)
-        rows["the most calls: processor time by calibration"] = (
-            f"{figures.window.processor_ms / calibration.call_second:.2f}"
-        )
-        judged = bars(figures, is_echo=False, append=None)
-        missed = any(bar.verdict(figures.window) is Verdict.MISSED for bar in judged)
+    with alone(lambda line: print(line, file=sys.stderr)):
+        rows, missed = everything(options.calls, options.seconds, search=not options.no_search)
     if options.json:
         print(json.dumps(rows))
         return 0

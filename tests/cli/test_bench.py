@@ -42,6 +42,8 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "sipagent", "bench", "--calls", "1", "--seconds", "600", "--pipeline", "echo"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=tmp_path, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"echo, an RTP port a call\n"
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         while len(started := children.read_text().split()) < 2:  # the worker, then the load generator
             assert process.poll() is None
