@@ -8,7 +8,6 @@ import ctypes
 import os
 import select
 import struct
-import sys
 import time
 from ctypes import c_char
 
@@ -24,7 +23,7 @@ _TIMER = struct.Struct("@4q")
 _CLOCK_MONOTONIC = 1
 _TFD_TIMER_ABSTIME = 1
 
-_epoll_wait = keeping.epoll_wait
+_epoll_wait, _timerfd_settime = keeping.epoll_wait, keeping.timerfd_settime
 
 
 class Readiness:
@@ -59,18 +58,18 @@ class Grid:
 
     def __init__(self, interval: float) -> None:
         self._interval = round(interval * 1e9)
-        self._point = self._due = time.monotonic_ns()
+        self._begin = self._due = time.monotonic_ns()
         self._descriptor = _timers.timerfd_create(_CLOCK_MONOTONIC, os.O_CLOEXEC)
-        first = _TIMER.pack(0, self._interval, *divmod(self._point + self._interval, 1_000_000_000))
-        if self._descriptor < 0 or _timers.timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, first, None):
+        if self._descriptor < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
-    def wait(self) -> int:
-        """Sleep until the next point of the grid; returns how many have passed since the last call, mostly 1."""
-        passed = int.from_bytes(os.read(self._descriptor, 8), sys.byteorder)
-        self._due = self._point + self._interval
-        self._point += passed * self._interval
-        return passed
+    def wait(self, point: int) -> int:
+        """Sleep until a point, counted from when the grid began; returns the last that has come, mostly this one."""
+        self._due = self._begin + point * self._interval
+        timer = _TIMER.pack(0, 0, *divmod(self._due, 1_000_000_000))
+        _timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, timer, None)
+        os.read(self._descriptor, 8)
+        return (time.monotonic_ns() - self._begin) // self._interval
 
     def lateness(self, now: float) -> float:
         """Seconds from the point that the last wait was for to `now`, of the monotonic clock."""

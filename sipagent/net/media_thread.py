@@ -1,13 +1,11 @@
 """The media thread: one absolute grid for all calls, beside the loop.
 
     loop ── commands ──► deque ─┐                            ┌─► sockets
-                                ├─► Media, a fifth of it each 4 ms
+                                ├─► Media, each call once in 20 ms, in its phase
     loop ◄──── events ──────────┘                            └── sockets
 
-Every call is moved once in 20 ms, in the phase of them that it was opened in: the packets of many calls leave in five
-short bursts and not in a long one, in which the loop would be given the interpreter. Each wake-up sends first. Nothing
-in it gives the interpreter away but the wait for the next one; so a loop that is busy in Python delays it by one
-switch interval at most.
+Each wake-up sends first. Nothing in it gives the interpreter away but the wait for the next one; so a loop that is busy
+in Python delays it by one switch interval at most.
 """
 
 import asyncio
@@ -17,7 +15,7 @@ import os
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,16 +35,13 @@ from sipagent.media import (
 from sipagent.net.heartbeat import Silence, Watch, stacks
 from sipagent.net.kernel import Grid
 from sipagent.net.leg_sockets import LegSockets
+from sipagent.net.phases import PHASES, TICK, Phases
 from sipagent.net.port_pair import PortPair
 from sipagent.net.priority import Urgency, make_urgent
 from sipagent.net.punctuality import Punctuality
 
 log = logging.getLogger("sipagent.media")
 
-TICK = 0.02
-PHASES = 5
-"""Parts of a tick, each for a share of the calls."""
-_PHASE = TICK / PHASES
 _SWITCH_INTERVAL = 0.0005
 """Seconds after which a busy loop must hand the interpreter to the waking tick (5 ms is Python's default)."""
 _BEATS = 10
@@ -120,6 +115,7 @@ class MediaThread:
         self._quiet_uplink_ms = quiet_uplink_ms
         self._exit_when_stuck = exit_when_stuck
         self._numbers = itertools.count(1)
+        self._phases = Phases()
         self._lines: dict[int, _Line] = {}
         self._commands: deque[Command] = deque()
         self._posted: deque[list[MediaEvent]] = deque()
@@ -135,7 +131,7 @@ class MediaThread:
         self._loop_beats = 0
         self._patience = patience
         self._watch_of_thread = Watch(trace_after=_BEATS, exit_after=3 * _BEATS)
-        self._watch_of_loop = Watch(trace_after=round(patience / _PHASE), exit_after=round(3 * patience / _PHASE))
+        self._watch_of_loop = Watch(trace_after=round(patience / TICK), exit_after=round(3 * patience / TICK))
 
     # ---- the loop's side
 
@@ -163,7 +159,7 @@ class MediaThread:
         pair = self._ports.lease(time.monotonic())
         number = next(self._numbers)
         leg = Leg(number, self._commands.append, host=host, port=pair.port, on_event=on_event)
-        phase = self._least_loaded_phase()
+        phase = self._phases.join()
         self._lines[number] = _Line(leg, pair, phase)
         self._commands.append(
             OpenLeg(
@@ -207,10 +203,6 @@ class MediaThread:
         sys.setswitchinterval(self._usual_switch_interval)
         self._deliver()
 
-    def _least_loaded_phase(self) -> int:
-        load = Counter(line.phase for line in self._lines.values())
-        return min(range(PHASES), key=lambda phase: load[phase])
-
     def _deliver(self) -> None:
         """Hand every posted event to its leg. What one leg's handler raises concerns no other."""
         while self._posted:
@@ -229,6 +221,7 @@ class MediaThread:
         line = self._lines[event.leg]
         if isinstance(event, LegClosed):
             del self._lines[event.leg]
+            self._phases.leave(line.phase)
             self._ports.release(line.pair, time.monotonic())
             if event.statistics is not None:
                 self._frames_bunched += event.statistics.frames_bunched
@@ -251,24 +244,24 @@ class MediaThread:
         self._urgency = make_urgent()
         log.debug("the media thread is scheduled as %s", self._urgency.value)
         media = Media(PHASES)
-        grid = Grid(_PHASE)
-        points, left = 0, PHASES
+        grid = Grid(TICK / PHASES)
+        point, left = 0, PHASES
         while left > 0:
-            passed = grid.wait()
+            before, point = point, grid.wait(self._phases.next(point))
             now = time.monotonic()
-            self._punctuality.note(grid.lateness(now))
+            if self._lines:  # late for nobody is not late
+                self._punctuality.note(grid.lateness(now))
             if self._stopping:  # every phase comes once more, to end its legs
-                left -= passed
-            points += passed
-            self._move(media, range(points - min(passed, PHASES), points), now)
-            self._thread_beats += 1
-            self._judge(self._watch_of_loop.look(self._loop_beats), "the event loop")
+                left -= point - before
+            self._move(media, self._phases.due(before, point), now)
+            if point // PHASES > before // PHASES:
+                self._thread_beats += 1
+                self._judge(self._watch_of_loop.look(self._loop_beats), "the event loop")
         grid.close()
 
-    def _move(self, media: Media, points: range, now: float) -> None:
-        """Do what is due at some points of the grid, mostly one. After a late wake-up each phase is moved once."""
-        refused = self._apply_commands(media, now)
-        due = [divmod(point, PHASES) for point in points]
+    def _move(self, media: Media, due: list[tuple[int, int]], now: float) -> None:
+        """Move what is due, as (tick, phase), mostly one."""
+        refused = self._take_commands(media)
         for tick, phase in due:
             self._sockets.send(media.send(tick, now, phase))
         arrivals = self._sockets.receive(now)
@@ -281,7 +274,7 @@ class MediaThread:
                     self._sockets.close(event.leg)
             self._post(events)
 
-    def _apply_commands(self, media: Media, now: float) -> list[MediaEvent]:
+    def _take_commands(self, media: Media) -> list[MediaEvent]:
         """Do what the loop asks; returns the failures of legs whose peer cannot be told from another's."""
         refused: list[MediaEvent] = []
         for _ in range(len(self._commands)):

@@ -199,7 +199,7 @@ def be_far_end(streams: int, ticks: int) -> None:
     for number in numbers:
         readiness.add(number)
     for tick in range(ticks + 3 * WARM_UP):
-        grid.wait()
+        grid.wait(tick + 1)
         if tick < ticks:
             for number, destination in zip(numbers, destinations, strict=True):
                 outbox.send(number, rtp(tick), destination)
@@ -232,7 +232,7 @@ def exchange(way: Way, far: Sequence[HostPort], ticks: int, account: Account) ->
     make_urgent()
     grid, tick = Grid(TICK), 0
     while tick < ticks:
-        tick += grid.wait()
+        tick = grid.wait(tick + 1)
         data = rtp(tick)
         datagrams = [(data, one) for one in far]
         begun = time.thread_time()

@@ -41,14 +41,17 @@ def test_only_sockets_with_something_to_read_are_ready(pair: PortPair, far: sock
 
 
 def test_the_grid_is_absolute() -> None:
+    before = time.monotonic()
     grid = Grid(0.005)
     begin = time.monotonic()
-    passed = sum(grid.wait() for _ in range(3))
+    for point in (1, 2, 4):
+        assert grid.wait(point) >= point
+        assert time.monotonic() - before >= point * 0.005
     time.sleep(0.022)  # a real clock is what is tested: the grid must not move by it
-    late = grid.wait()
-    assert late >= 4
-    passed += late
-    passed += grid.wait()
+    point = grid.wait(5)
+    assert point >= 8
+    assert grid.lateness(begin + 0.04) == pytest.approx(0.015, abs=0.001), "late for the point that was waited for"
+    assert grid.wait(point + 1) > point
     elapsed = time.monotonic() - begin
-    assert passed * 0.005 <= elapsed < passed * 0.005 + 0.05
+    assert (point + 1) * 0.005 - 0.001 <= elapsed < (point + 1) * 0.005 + 0.05
     grid.close()

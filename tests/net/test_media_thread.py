@@ -13,7 +13,8 @@ import pytest
 
 from sipagent.errors import NoPortFree
 from sipagent.media import LegClosed, LegFailed, MediaEvent, TickRecord, UplinkBlock
-from sipagent.net.media_thread import PHASES, MediaStatistics, MediaThread
+from sipagent.net.media_thread import MediaStatistics, MediaThread
+from sipagent.net.phases import FULL
 from sipagent.net.ports import PortPool
 from sipagent.rtp import packet
 from tests.net.far_end import HOST, Far, media_thread, open_leg
@@ -179,7 +180,7 @@ def test_mangled_datagrams_on_both_ports_are_not_felt(far: Far) -> None:
     asyncio.run(story())
 
 
-def test_calls_are_spread_over_the_phases_of_a_tick() -> None:
+def test_many_calls_are_spread_over_the_phases_of_a_tick() -> None:
     async def story() -> None:
         opened: asyncio.Queue[int] = asyncio.Queue()
 
@@ -187,10 +188,10 @@ def test_calls_are_spread_over_the_phases_of_a_tick() -> None:
             if isinstance(event, TickRecord) and event.opened is not None:
                 opened.put_nowait(event.opened.phase)
 
-        async with media_thread(pool(27290, calls=2 * PHASES)) as plane:
-            legs = [open_leg(plane, note, trace=True) for _ in range(2 * PHASES)]
+        async with media_thread(pool(28000, calls=FULL + 1)) as plane:
+            legs = [open_leg(plane, note, trace=True) for _ in range(FULL + 1)]
             phases = [await asyncio.wait_for(opened.get(), 5) for _ in legs]
-            assert sorted(phases) == sorted(2 * [*range(PHASES)])
+            assert {phases.count(0), phases.count(1)} == {FULL, 1}
 
     asyncio.run(story())
 
@@ -213,7 +214,7 @@ def test_a_late_wake_up_is_counted_and_named_and_nothing_is_lost(far: Far, caplo
 
     statistics = asyncio.run(story())
     assert statistics.wakes_late >= 1
-    assert statistics.worst_late >= 0.04
+    assert statistics.worst_late >= 0.025
     assert statistics.frames_bunched >= 1
     assert statistics.frames_skipped == statistics.unsent == statistics.foreign == 0
     assert "the media thread woke up" in caplog.text
