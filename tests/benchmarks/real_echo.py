@@ -27,6 +27,7 @@ PORT = 5096
 _ECHO = (HOST, PORT)
 _LEAD = 0.5
 """Seconds from the calls' set-up to the first packet."""
+_TRIES = 15
 _REST = 2.0
 """Seconds in which what was said last may come back."""
 _BARESIP = f"""\
@@ -91,13 +92,21 @@ class _Call:
         """Call, and take the answer."""
         lines = ["v=0", f"o=- 1 1 IN IP4 {HOST}", "s=-", f"c=IN IP4 {HOST}", "t=0 0"]
         media = [f"m=audio {self.rtp.getsockname()[1]} RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=ptime:20", ""]
-        self.request("INVITE", 1, "\r\n".join([*lines, *media]))
-        while not (answer := self.sip.recv(65536).decode()).startswith("SIP/2.0 200"):
-            if re.match(r"SIP/2.0 [3-6]", answer):
-                raise RuntimeError(f"the echo does not answer: {answer.splitlines()[0]}")
+        answer = self._answer_to("\r\n".join([*lines, *media]))
         self.to = re.findall(r"^To: *(.*?)\r$", answer, re.MULTILINE | re.IGNORECASE)[0]
         self.far = (HOST, int(re.findall(r"^m=audio (\d+)", answer, re.MULTILINE)[0]))
         self.request("ACK", 1)
+
+    def _answer_to(self, offer: str) -> str:
+        """Send the INVITE until it is answered: the echo may still be starting."""
+        for _ in range(_TRIES):
+            self.request("INVITE", 1, offer)
+            with contextlib.suppress(TimeoutError):
+                while not (answer := self.sip.recv(65536).decode()).startswith("SIP/2.0 200"):
+                    if re.match(r"SIP/2.0 [3-6]", answer):
+                        raise RuntimeError(f"the echo does not answer: {answer.splitlines()[0]}")
+                return answer
+        raise RuntimeError("the echo does not answer")
 
     def heard(self, begun: float) -> bytes:
         """What came back, from the moment at which the first packet was said."""
@@ -131,7 +140,7 @@ def _call(stack: contextlib.ExitStack, name: str) -> _Call:
     sip, rtp = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
     sip.bind((HOST, 0))
     rtp.bind((HOST, 0))
-    sip.settimeout(5)
+    sip.settimeout(1)
     return _Call(name, sip, rtp)
 
 
@@ -187,9 +196,6 @@ def phone() -> Iterator[None]:
 def _running(command: Sequence[str]) -> Iterator[None]:
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        time.sleep(2)
-        if process.poll() is not None:
-            raise RuntimeError(f"{command[0]} does not start")
         yield
     finally:
         process.terminate()
