@@ -17,8 +17,9 @@ from sipagent.rtp.packet import is_rtcp
 FAILURES_IN_A_ROW = 50
 """Packets (1 s) that must fail before it is said: a few are an attacker's, or late ones of before a change of keys."""
 
-_SHORT_TAG = "_32"
-_TAG = {80: 10, 32: 4}
+_SHORT = "_32"
+"""How the name of a suite ends whose RTP has a short tag; its RTCP has the long one (RFC 4568 section 6.2.2)."""
+_SHORT_TAG, _LONG_TAG = 4, 10
 _LONGEST = 1500
 """Octets that pylibsrtp takes; no packet of audio is as long."""
 _POLICY = struct.Struct("=6I")
@@ -88,14 +89,15 @@ class Srtp:
         if len(datagram) > _LONGEST:
             self._reject()
             return None
-        packet, reason = self._without_mki(datagram), ""
+        is_report = is_rtcp(datagram)
+        packet, reason = self._without_mki(datagram, is_report), ""
         for receiver in self._receivers:
             try:
-                opened = receiver.unprotect_rtcp(packet) if is_rtcp(packet) else receiver.unprotect(packet)
+                opened = receiver.unprotect_rtcp(packet) if is_report else receiver.unprotect(packet)
             except Error as error:
                 reason = str(error)
             else:
-                self._accept(receiver, opened)
+                self._accept(receiver, opened, is_report)
                 return opened
         if reason.startswith("replay"):
             self.replayed += 1
@@ -103,9 +105,10 @@ class Srtp:
             self._reject()
         return None
 
-    def _accept(self, receiver: Session, packet: bytes) -> None:
+    def _accept(self, receiver: Session, packet: bytes, is_report: bool) -> None:
+        """Take note of what was opened: which receiver can, and how far the peer has counted."""
         self._failures = 0
-        if is_rtcp(packet):
+        if is_report:
             return
         if len(self._receivers) > 1:
             self._receivers = [receiver]
@@ -120,17 +123,17 @@ class Srtp:
         self.rejected += 1
         self._failures += 1
 
-    def _without_mki(self, packet: bytes) -> bytes:
+    def _without_mki(self, packet: bytes, is_report: bool) -> bytes:
         """Leave the MKI out, which stands before the tag and is not authenticated (section 3.1): we have one key."""
         length = self._keys.mki_length
         if not length:
             return packet
-        tag = _TAG[32] if self._keys.suite.endswith(_SHORT_TAG) and not is_rtcp(packet) else _TAG[80]
+        tag = _SHORT_TAG if self._keys.suite.endswith(_SHORT) and not is_report else _LONG_TAG
         return packet[: -tag - length] + packet[-tag:]
 
 
 def _session(suite: str, key: bytes, direction: int) -> Session:
-    short = suite.endswith(_SHORT_TAG)
+    short = suite.endswith(_SHORT)
     policy = Policy(
         key=key,
         ssrc_type=direction,
