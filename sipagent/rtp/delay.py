@@ -2,20 +2,20 @@
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 
 MINIMUM = 0.04
 MAXIMUM = 0.4
 """Bounds of the target in seconds."""
 
-_WINDOW = 500
-_EVERY = 50
+_BATCH = 50
+_BATCHES = 10
 _OUTLIERS = 5
 """Of 500 packets (10 s of 20 ms packets) the five slowest may be late: the 99th percentile."""
-_LATELY = 100
-"""Packets (2 s) that tell how long the path is now: a clock that differs, and a new path, move it."""
+_LATELY = 2
+"""Batches (2 s) that tell how long the path is now: a clock that differs, and a new path, move it."""
 _FORGIVEN = 2
-"""Of these, or of fewer, so many may be late: a stall holds up some packets once, and together."""
+"""Of these, or of fewer, so many packets may be late: a stall holds up some packets once, and together."""
 
 
 class DelayEstimate:
@@ -23,27 +23,29 @@ class DelayEstimate:
 
     A packet's lag is its arrival less its media time. The smallest lag seen lately is the path itself, what others have
     above it is jitter. The target covers the jitter of 99 packets of a hundred, and one `frame` for the phase between
-    the packets and the clock that plays them. It is worked out anew once a second, and grows as
-    soon as too many packets are slower than it bears. All times are seconds.
+    the packets and the clock that plays them. It is worked out anew once a second, and grows as soon as too many
+    packets are slower than it bears. Of each second only what can still matter is kept. All times are seconds.
     """
+
+    __slots__ = ("_batch", "_fastest", "_frame", "_shortest", "_slowest", "target")
 
     def __init__(self, frame: float) -> None:
         self.target = MINIMUM
         self._frame = frame
-        self._lags: deque[float] = deque(maxlen=_WINDOW)
         self._shortest = 0.0
-        self._until_next = _EVERY
+        self._batch: list[float] = []
+        self._fastest: deque[float] = deque(maxlen=_LATELY)
+        self._slowest: deque[list[float]] = deque(maxlen=_BATCHES)
 
     def add(self, media_time: float, arrival: float) -> None:
         """Take the lag of one packet."""
         lag = arrival - media_time
-        self._shortest = min(self._shortest, lag) if self._lags else lag
-        self._lags.append(lag)
-        self._until_next -= 1
-        if self._until_next == 0:
-            self._until_next = _EVERY
-            self._shortest = min(islice(reversed(self._lags), _LATELY))
-            self.target = self._needed()
+        batch = self._batch
+        if lag < self._shortest or not (batch or self._slowest):
+            self._shortest = lag
+        batch.append(lag)
+        if len(batch) == _BATCH:
+            self._settle()
         elif lag - self._shortest + self._frame > self.target < MAXIMUM:
             self.target = max(self.target, self._needed())
 
@@ -57,12 +59,25 @@ class DelayEstimate:
 
     def forget(self) -> None:
         """Begin a new stream, whose media time has nothing to do with the old one's. The target stays."""
-        self._lags.clear()
-        self._until_next = _EVERY
+        self._batch.clear()
+        self._fastest.clear()
+        self._slowest.clear()
+
+    def _settle(self) -> None:
+        ordered = sorted(self._batch)
+        self._batch.clear()
+        self._fastest.append(ordered[0])
+        self._slowest.append(ordered[-1 - _OUTLIERS :])
+        self._shortest = min(self._fastest)
+        self.target = self._needed()
 
     def _needed(self) -> float:
-        few = max(_FORGIVEN, _OUTLIERS * len(self._lags) // _WINDOW)
-        slowest = max(_all_but(few, self._lags), _all_but(_FORGIVEN, islice(reversed(self._lags), _LATELY)))
+        count = len(self._batch) + _BATCH * len(self._slowest)
+        few = max(_FORGIVEN, _OUTLIERS * count // (_BATCH * _BATCHES))
+        lately = islice(reversed(self._slowest), _LATELY)
+        slowest = max(
+            _all_but(few, chain(self._batch, *self._slowest)), _all_but(_FORGIVEN, chain(self._batch, *lately))
+        )
         return min(MAXIMUM, max(MINIMUM, slowest - self._shortest + self._frame))
 
 
