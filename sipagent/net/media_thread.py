@@ -42,8 +42,13 @@ from sipagent.net.punctuality import Punctuality
 
 log = logging.getLogger("sipagent.media")
 
-_SWITCH_INTERVAL = 0.0005
-"""Seconds after which a busy loop must hand the interpreter to the waking tick (5 ms is Python's default)."""
+_SWITCH_INTERVAL = 0.0002
+"""Seconds after which a busy loop must hand the interpreter to the waking tick (5 ms is Python's default).
+
+From 0.1 to 0.5 ms packets leave as evenly, at 1 ms twice as far off. libav gives the interpreter away several times a
+frame and waits for it as often, so wideband calls want it short. A busy loop loses 1 % of its speed to 0.2 ms, 5 to
+0.1.
+"""
 _BEATS = 10
 """How often the loop shows that it lives, in the time that the thread's patience lasts."""
 

@@ -320,7 +320,7 @@ def main() -> None:
         return
     if options.claim:
         claim_processor()
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0002)
     cases = [(way, busy) for way in WAYS for busy in (False, True)]
     results = [measure(way, busy=busy, streams=options.streams, seconds=options.seconds) for way, busy in cases]
     if options.json:

@@ -19,9 +19,9 @@ def test_few_legs_share_one_phase_and_the_others_are_slept_through() -> None:
 @pytest.mark.parametrize("legs", [FULL + 1, 100, 300, 1000])
 def test_many_legs_are_spread(legs: int) -> None:
     _, joined = filled(legs)
-    used = min(PHASES, (legs - 1) // FULL + 1)
-    assert set(joined) == {*range(used)}
-    assert max(joined.count(phase) for phase in range(used)) <= max(FULL, legs / PHASES + 1)
+    used = [0, 2, 4, 1, 3][: (legs - 1) // FULL + 1]
+    assert set(joined) == {*used}
+    assert max(map(joined.count, used)) <= max(FULL, legs / PHASES + 1)
 
 
 def test_every_used_phase_is_woken_for_once_a_tick() -> None:
@@ -30,12 +30,12 @@ def test_every_used_phase_is_woken_for_once_a_tick() -> None:
     while point < 3 * PHASES:
         after, point = point, phases.next(point)
         ticks += phases.due(after, point)
-    assert ticks == [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (3, 0)]
+    assert ticks == [(0, 2), (0, 4), (1, 0), (1, 2), (1, 4), (2, 0), (2, 2), (2, 4), (3, 0)]
 
 
 def test_after_a_late_wake_up_each_phase_is_moved_once() -> None:
     phases, _ = filled(2 * FULL)
-    assert phases.due(PHASES, 4 * PHASES + 2) == [(4, 0), (4, 1)]
+    assert phases.due(PHASES, 4 * PHASES + 2) == [(4, 0), (4, 2)]
 
 
 def test_a_leg_that_ends_leaves_room_for_the_next() -> None:
