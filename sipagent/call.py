@@ -30,6 +30,7 @@ from sipagent.events import (
     ProviderFailed,
     SpeechStarted,
 )
+from sipagent.keys import read_keys, require_keys
 from sipagent.line import Line
 from sipagent.playback import Playback
 from sipagent.presses import Presses
@@ -43,8 +44,6 @@ from sipagent.stream import EventStream, Handler
 from sipagent.transfer import Announcement, Transfer
 
 E = TypeVar("E", bound=Event)
-KEYS = "0123456789*#ABCD"
-"""What a telephone can press (RFC 4733 section 3.2)."""
 
 
 class Exchange(Protocol):
@@ -220,37 +219,14 @@ class Call:
         return self._progress
 
     def send_digits(self, digits: str) -> None:
-        """Press keys one after the other, in the way of the account. Raises ValueError for what is none of KEYS."""
-        if wrong := set(digits) - set(KEYS):
-            raise ValueError(f"no such key: {', '.join(sorted(wrong))}")
+        """Press keys one after the other, in the way of the account. Raises ValueError for what is no key."""
+        require_keys(digits)
         for digit in digits:
             self._line.press(digit)
 
     async def read_digits(self, count: int = 1, *, wait: float = 10.0, terminator: str = "#") -> str:
         """Collect up to `count` digits; ends early at `terminator`, with the call, or `wait` seconds after a press."""
-        digits = ""
-        presses: asyncio.Queue[str] = asyncio.Queue()
-
-        def pressed(event: DigitReceived) -> None:
-            presses.put_nowait(event.digit)
-
-        def over(event: Disconnected) -> None:
-            presses.put_nowait(terminator)
-
-        self.on(DigitReceived, pressed)
-        self.on(Disconnected, over)
-        try:
-            while not self.is_over and len(digits) < count:
-                digit = await asyncio.wait_for(presses.get(), wait)
-                if digit == terminator:
-                    break
-                digits += digit
-        except TimeoutError:
-            pass  # what was pressed so far is the answer
-        finally:
-            self.off(DigitReceived, pressed)
-            self.off(Disconnected, over)
-        return digits
+        return await read_keys(self, count, wait=wait, terminator=terminator)
 
     def on(self, kind: type[E], handler: Handler[E]) -> None:
         """Call `handler` with each event of `kind`; a coroutine function runs as a task. TypeError if not callable."""

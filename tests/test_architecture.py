@@ -51,11 +51,13 @@ ARROWS: dict[str, set[str]] = {
     "event_loop": set(),
     "garbage": set(),
     "playback": {"agent.interfaces", "audio"},
+    "keys": set(),
     "presses": set(),
     "progress": {"audio"},
     "ringing": {"agent.interfaces", "call", "line", "stream"},
     "call": {
         "agent.interfaces",
+        "keys",
         "line",
         "playback",
         "presses",
