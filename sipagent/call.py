@@ -30,7 +30,7 @@ from sipagent.events import (
     ProviderFailed,
     SpeechStarted,
 )
-from sipagent.keys import read_keys, require_keys
+from sipagent.keys import check_keys, read_keys
 from sipagent.line import Line
 from sipagent.playback import Playback
 from sipagent.presses import Presses
@@ -220,7 +220,7 @@ class Call:
 
     def send_digits(self, digits: str) -> None:
         """Press keys one after the other, in the way of the account. Raises ValueError for what is no key."""
-        require_keys(digits)
+        check_keys(digits)
         for digit in digits:
             self._line.press(digit)
 

@@ -23,7 +23,7 @@ class Pressed(Protocol):
         """Undo `on`."""
 
 
-def require_keys(digits: str) -> None:
+def check_keys(digits: str) -> None:
     """Raise ValueError for what is none of KEYS."""
     if wrong := set(digits) - set(KEYS):
         raise ValueError(f"no such key: {', '.join(sorted(wrong))}")

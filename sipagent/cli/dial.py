@@ -9,7 +9,7 @@ import click
 
 from sipagent import event_loop
 from sipagent.audio import wav
-from sipagent.call import KEYS, Call
+from sipagent.call import Call
 from sipagent.caller import CallPlan, converse
 from sipagent.cli.options import OK, Settings, common, output_file
 from sipagent.config import Account, Configuration, Trunk
@@ -17,6 +17,7 @@ from sipagent.config.keys import PROVIDERS, require_keys
 from sipagent.config.limits import require_available
 from sipagent.errors import CallFailed, ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
+from sipagent.keys import KEYS
 from sipagent.phone import Softphone
 from sipagent.sip.flow import Address
 
