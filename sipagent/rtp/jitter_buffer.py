@@ -212,10 +212,10 @@ class JitterBuffer:
         if self._waits_owed:
             self._waits_owed -= 1
             return self._conceal()
-        if self._coded:
-            self._decode(self._position + FRAME)
         if self._waited:
             self._repay_waits()
+        if self._coded:
+            self._decode(self._position + FRAME)
         if self._segments and self._segments[0].start >= self._position + FRAME:
             return self._play_hole()
         self._delay_now = self._delay.of(self._position / CLOCK_RATE, now)

@@ -374,3 +374,46 @@ def test_jitter_below_a_frame_changes_nothing(jitter: list[float], lost: set[int
     heard = [sign for sign in played.split() if sign.isdecimal()]
     assert heard == [str(number) for number in range(30) if number not in lost]
     assert played.split().index("29") == 30
+
+
+class Wrapped:
+    """A payload that is decoded when it is played, by the clock of Opus."""
+
+    ticks = 6
+
+    def __init__(self, audio: bytes) -> None:
+        self.units = len(audio)
+        self._audio = audio
+
+    def decode(self) -> bytes:
+        return self._audio
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 1, 1, 1, 2, 4, 30]), st.floats(0, 0.12)), max_size=80),
+    st.integers(0, 0xFFFFFFFF),
+)
+def test_coded_or_not_and_wherever_its_numbers_begin_a_stream_plays_the_same(
+    packets: list[tuple[int, float]], first: int
+) -> None:
+    """Lost, late and out of order as they may be: what is ordinary is only done sooner."""
+    arrivals, number = list[tuple[float, int]](), 0
+    for gap, late in packets:
+        number += gap
+        arrivals.append((number * TICK + late, number))
+    plays = []
+    for begin, coded in ((0, False), (first, False), (first, True)):
+        buffer, waiting = JitterBuffer(), sorted(arrivals)
+        played = []
+        for tick in range(number + 20):
+            while waiting and waiting[0][0] <= tick * TICK:
+                at, each = waiting.pop(0)
+                audio = bytes([each % 250]) * FRAME
+                payload = Wrapped(audio) if coded else audio
+                timestamp = begin + each * FRAME * (Wrapped.ticks if coded else 1)
+                buffer.add(begin + each, timestamp & 0xFFFFFFFF, payload, at)
+            popped = buffer.pop(tick * TICK)
+            played.append("lost" if isinstance(popped, Lost) else popped)
+        plays.append((played, buffer.statistics()))
+    assert plays[0] == plays[1] == plays[2]

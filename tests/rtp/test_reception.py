@@ -1,6 +1,8 @@
 """The sums of a receiver, from the appendix of RFC 3550: A.1 sequence numbers, A.3 loss, A.8 jitter."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipagent.rtp.reception import Reception
 from sipagent.rtp.rtcp import ReportBlock
@@ -39,6 +41,20 @@ def report(source: Reception) -> ReportBlock:
 def test_sequence_numbers_are_extended(arriving: list[int], extended: list[int | None]) -> None:
     source = Reception(ssrc=7, first_sequence=arriving[0], clock_rate=8000)
     assert [source.receive(number, 0, 0.0) for number in arriving] == extended
+
+
+@given(st.lists(st.one_of(st.just(1), st.just(1), st.integers(-90, 40)), max_size=40), st.integers(0, 65535))
+def test_each_number_counts_once_whatever_the_order(steps: list[int], first: int) -> None:
+    """After a run without a gap, as after any: of the last 128 numbers it is known which have come."""
+    source = Reception(ssrc=7, first_sequence=first, clock_rate=8000)
+    highest, number, seen = first, first, set[int]()
+    for step in [0, *[1] * 130, *steps, *[1] * 130, *steps]:
+        number = max(number + step, highest - 90)
+        expected = None if number in seen else number
+        assert source.receive(number % 65536, 0, 0.0) == expected
+        seen.add(number)
+        highest = max(highest, number)
+    assert source.lost == highest - first + 1 - source.received
 
 
 @pytest.mark.parametrize(
