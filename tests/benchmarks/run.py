@@ -21,6 +21,8 @@ BENCHMARKS = {
     "pacing": "A 60 s answer at the receiver",
     "tick": "What the media plane costs without sockets and providers",
     "speech": "Human speech after a bad network",
+    "sockets": "What a datagram costs: a port per call or one for all",
+    "blocked_loop": "Speech while the event loop is blocked",
     "parsing": "Reading an INVITE with SDP",
     "setups": "Call set-ups a second",
     "signalling_day": "Eight hours of signalling in virtual time",
