@@ -36,6 +36,23 @@ def test_both_sockets_are_bound_and_do_not_block() -> None:
     ports.release(pair, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("host", "level", "option"),
+    [
+        ("127.0.0.1", socket.IPPROTO_IP, socket.IP_TOS),
+        ("::1", socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
+    ],
+)
+def test_voice_is_marked_for_expedited_forwarding(host: str, level: int, option: int) -> None:
+    ports = PortPool(27060, 27069, host)
+    try:
+        pair = ports.lease(0.0)
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    assert [one.getsockopt(level, option) >> 2 for one in (pair.rtp, pair.rtcp)] == [46, 46]
+    ports.release(pair, 0.0)
+
+
 def test_a_port_rests_ten_seconds_after_a_call() -> None:
     ports = pool(27010, 27015)
     first = ports.lease(0.0)
