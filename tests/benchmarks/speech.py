@@ -103,7 +103,8 @@ def conditions(corpora: FilePath) -> dict[str, Condition]:
 def listen(heard: Heard, coming: Sequence[Coming], speech: Speech) -> Verdict:
     """Judge what was heard of all recordings that were said to their end."""
     played, echoed = (g711.decode(audio, g711.PCMU) for audio in heard)
-    places = [place for place in speech.places if place.stop + g711.RATE < len(played)]
+    end = (max(arrival.number for arrival in coming) + 1) * g711.FRAME
+    places = [place for place in speech.places if place.stop < end]
     way = fastest(coming)
     found = delays(speech.said, played, places)
     return Verdict(
