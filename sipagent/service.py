@@ -24,9 +24,9 @@ from sipagent.config.limits import require_available
 from sipagent.config.values import Capture, Recording
 from sipagent.errors import ConfigurationError, RegistrationError
 from sipagent.events import CallMeasured, Disconnected, Registered, RegistrationFailed, Stamped
-from sipagent.garbage import EndedCalls, only_when_told
 from sipagent.local.receptionist import Script
 from sipagent.local.servers import API_KEY, LocalServers
+from sipagent.memory import EndedCalls, spared
 from sipagent.performance import Scenario
 from sipagent.phone import Softphone
 from sipagent.record import CallRecord
@@ -112,7 +112,7 @@ async def answering(
         ended = EndedCalls()
         phone.watch(ended.take)
         stack.callback(ended.close)
-        stack.enter_context(only_when_told())
+        stack.enter_context(spared())
         yield phone
 
 

@@ -49,7 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "following": {"call", "line", "sip"},
     "destinations": {"config", "sip"},
     "event_loop": set(),
-    "garbage": set(),
+    "memory": set(),
     "playback": {"agent.interfaces", "audio"},
     "keys": set(),
     "presses": set(),
