@@ -27,6 +27,8 @@ _CONTROL = 32
 """CMSG_SPACE(sizeof(struct timespec)): the only control message that is asked for."""
 _HEADER = 64
 """sizeof(struct mmsghdr)."""
+_REFUSED = b"", b""
+"""What the kernel does not take: it has no address."""
 _REMEMBERED = 4096
 
 _FAMILY = struct.Struct("=H")
@@ -75,9 +77,9 @@ class Outbox:
         self._names = _Names()
 
     def send(self, descriptor: int, data: bytes, destination: HostPort) -> None:
-        """Send one datagram, of at most 2048 octets, to an IP address literal and port."""
-        name = self._names[destination]
-        if _sendto(descriptor, data, _SIZES[len(data)], socket.MSG_DONTWAIT, name, len(name)) < 0:
+        """Send one datagram to an IP address literal and port; one of more than 2048 octets fails."""
+        name, length = self._names[destination], len(data)
+        if length > _LARGEST or _sendto(descriptor, data, _SIZES[length], socket.MSG_DONTWAIT, name, len(name)) < 0:
             self.failed += 1
 
 
@@ -91,14 +93,14 @@ class BatchOutbox:
         self._names = _Names()
 
     def send(self, descriptor: int, datagrams: Sequence[tuple[bytes, HostPort]]) -> None:
-        """Send datagrams, of at most 2048 octets each, to IP address literals and ports."""
+        """Send datagrams to IP address literals and ports; one of more than 2048 octets fails."""
         for start in range(0, len(datagrams), BATCH):
             self._send_batch(descriptor, datagrams[start : start + BATCH])
 
     def _send_batch(self, descriptor: int, datagrams: Sequence[tuple[bytes, HostPort]]) -> None:
         put, names = self._slots.put, self._names
         for number, (data, destination) in enumerate(datagrams):
-            put(number, data, names[destination])
+            put(number, *((data, names[destination]) if len(data) <= _LARGEST else _REFUSED))
         done = 0
         while done < len(datagrams):  # the kernel stops at the first that it does not take
             sent = _sendmmsg(descriptor, self._slots.at(done), len(datagrams) - done, socket.MSG_DONTWAIT)

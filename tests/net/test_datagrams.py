@@ -149,6 +149,14 @@ def test_what_cannot_be_sent_keeps_nothing_else_of_its_batch_from_leaving(pair: 
     assert outbox.failed == len(NOWHERE) + 1
 
 
+def test_what_is_too_long_is_not_sent(pair: PortPair, far: socket.socket) -> None:
+    single, batches, here = Outbox(), BatchOutbox(), far.getsockname()
+    single.send(pair.rtp.fileno(), bytes(2049), here)
+    batches.send(pair.rtp.fileno(), [(b"0", here), (bytes(9000), here), (bytes(2048), here)])
+    assert [far.recv(9000), far.recv(9000)] == [b"0", bytes(2048)]
+    assert single.failed == batches.failed == 1
+
+
 def test_ipv6_goes_both_ways(read: Read) -> None:
     try:
         pair = PortPool(27140, 27149, "::1").lease(0.0)
