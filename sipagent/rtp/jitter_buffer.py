@@ -45,7 +45,7 @@ _TOLERANCE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """20 ms to conceal: of what follows them, 20 ms too if they have come and need no decoding."""
+    """20 ms to conceal, and the 20 ms that follow them if those have come."""
 
     following: bytes = b""
 
@@ -344,9 +344,8 @@ class JitterBuffer:
         rested = self._next_sequence <= self._resting < following.sequence
         if following.sequence == self._next_sequence or following.marker or rested:
             return None
-        lost, size = self._conceal(), FRAME * self._width
-        is_next = following.start == self._position and len(following.payload) >= size
-        return Lost(following.payload[:size]) if is_next else lost
+        self._conceal()
+        return Lost(self._read(self._position, self._position + FRAME) or b"")
 
     def _conceal(self) -> Lost:
         self._last_frame = b""
