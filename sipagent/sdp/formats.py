@@ -46,8 +46,8 @@ _CUSTOMARY = {
 """The numbers that our offers give, where nothing else was said before."""
 _DYNAMIC = range(96, 128)
 _PARAMETERS = {
-    # Rate of what we play and record (RFC 7587 section 6.1): more bandwidth would be bits for nothing.
-    CODECS["opus"].same: "maxplaybackrate=24000;sprop-maxcapturerate=24000",
+    # Rate of what we play (RFC 7587 section 6.1): more bandwidth would be bits for nothing.
+    CODECS["opus"].same: "maxplaybackrate=24000",
     # Keys and hook flash (RFC 4733 section 3.2).
     **dict.fromkeys((event.same for event in EVENTS.values()), "0-16"),
 }

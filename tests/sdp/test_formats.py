@@ -33,7 +33,7 @@ def test_codecs_are_offered_in_our_order_with_key_presses_for_each_clock() -> No
         "101 telephone-event/8000",
     ]
     assert attributes_of(offer, "fmtp") == [
-        "111 maxplaybackrate=24000;sprop-maxcapturerate=24000",
+        "111 maxplaybackrate=24000",
         "110 0-16",
         "101 0-16",
     ]
