@@ -8,10 +8,12 @@ import pytest
 from sipagent.audio.codec import Encoder, clock_rate, decoder
 from sipagent.audio.encoding import FRAME, PCM, UNITS, decode, encode, rate
 from sipagent.audio.tones import sine
+from sipagent.config import Configuration, Trunk
 from sipagent.events import CallAnswered
 from sipagent.ringing import InboundCall
+from sipagent.sip.layer import LARGEST_DATAGRAM
 from tests.exchange import Exchange
-from tests.handset import PHONE, Handset, sdp
+from tests.handset import HANDSET, PHONE, Handset, sdp
 
 HERTZ = 700.0
 HELLO = sine(HERTZ, 24000, rate=24000)
@@ -98,3 +100,22 @@ def test_who_we_call_may_number_opus_its_own_way_and_send_by_our_number() -> Non
         call.hang_up()
 
     Exchange(None).tell(story)
+
+
+def test_an_invite_with_every_codec_and_a_digest_fits_a_datagram() -> None:
+    line = Trunk(name="carrier", host=f"sip:{HANDSET}", username="us", password="s3cr3t", caller_id="+15551234")
+
+    async def story(exchange: Exchange) -> None:
+        await asyncio.sleep(0.1)
+        exchange.phone.call("+493012345678", account="carrier")
+        challenge = (
+            f'WWW-Authenticate: Digest realm="sip.example.com", nonce="{"n" * 48}", qop="auth", algorithm=SHA-256'
+        )
+        exchange.handset.answers(401, await exchange.handset.rings(), headers=(challenge,))
+        again = await exchange.handset.is_asked_again("INVITE", 2)
+        assert "a=rtpmap:111 opus/48000/2" in again.body.decode()
+        assert len(bytes(again)) <= LARGEST_DATAGRAM
+        exchange.handset.answers(603, again)
+        await asyncio.sleep(0.1)
+
+    Exchange(None, configuration=Configuration(trunks={"carrier": line})).tell(story)
