@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from statistics import fmean, median, pstdev
 
 import numpy as np
-from pesq import pesq
 
 from sipagent.audio import g711
 from sipagent.audio.g711 import Samples
@@ -86,11 +85,18 @@ def delays(said: Samples, heard: Samples, places: Sequence[slice]) -> list[tuple
     return found
 
 
+def quality(rate: int, reference: Samples, degraded: Samples) -> float:
+    """PESQ for the narrow band, by the reference code of the ITU in the extra `bench`."""
+    from pesq import pesq
+
+    return float(pesq(rate, reference, degraded, "nb"))
+
+
 def _score(said: Samples, padded: Samples, place: slice) -> float:
     at = _whereabouts(said, padded, place)
     reference = said[place.start - _MARGIN : place.stop + _MARGIN]
     degraded = padded[max(0, at - _MARGIN) : at + place.stop - place.start + _MARGIN]
-    return float(pesq(RATE, reference, degraded, "nb")) if degraded.any() else _WORST
+    return quality(RATE, reference, degraded) if degraded.any() else _WORST
 
 
 def _whereabouts(said: Samples, padded: Samples, place: slice) -> int:

@@ -16,14 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from pesq import pesq
-
 from sipagent.audio import g711
 from sipagent.audio.g711 import Samples
 from sipagent.audio.wav import read
 from sipagent.testing.path import Path, at_random, by_pattern, in_bursts
 from tests.benchmarks import real_echo, receivers
-from tests.benchmarks.listening import Verdict, delays, judge, programme
+from tests.benchmarks.listening import Verdict, delays, judge, programme, quality
 from tests.benchmarks.receivers import PHASE, TICK, Coming, Heard
 from tests.media.traces import Session, itu_losses, sessions
 
@@ -202,7 +200,7 @@ def _heard(hear: Receiver, runs: Sequence[Sequence[Coming]], material: Speech) -
 def is_sound(corpora: FilePath) -> bool:
     """Tell whether PESQ here is PESQ."""
     pair = (read((corpora / "speech" / "pesq-pair" / name).read_bytes()).mono(16000) for name in CHECKED)
-    return abs(float(pesq(16000, *pair, "nb")) - CHECK) < 1e-6
+    return abs(quality(16000, *pair) - CHECK) < 1e-6
 
 
 def shown(verdict: Verdict) -> str:
