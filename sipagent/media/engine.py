@@ -70,6 +70,10 @@ class Media:
                 self._fail(stream)
         return departures
 
+    def due(self, tick: int, phase: int = 0) -> list[int]:
+        """Return the legs that `receive` will move in this tick: what waits for others may go on waiting."""
+        return [stream.leg for stream in self._phases[phase]]
+
     def receive(self, tick: int, now: float, arrivals: Iterable[Arrival], phase: int = 0) -> None:
         """Take what has come since the last call, for whichever leg, and play what is due in this phase."""
         for arrival in arrivals:

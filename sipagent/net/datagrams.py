@@ -19,7 +19,7 @@ Received = tuple[HostPort, bytes, int]
 """Source, datagram, and when the kernel got it in nanoseconds since 1970; 0 where it did not say."""
 
 BATCH = 64
-"""Datagrams that one system call on a shared socket moves at most."""
+"""Datagrams that one system call moves at most: of one call's port all that a flood gets of us."""
 _LARGEST = 2048
 _NAME = 28
 """sizeof(struct sockaddr_in6), the longest address that a UDP socket gives."""
@@ -38,31 +38,18 @@ _IPV6 = struct.Struct("!2xH4x16s")
 """cmsg_level and cmsg_type of a time stamp."""
 _SIZES = tuple(c_size_t(length) for length in range(_LARGEST + 1))
 
-_recvmsg, _recvmmsg, _sendto, _sendmmsg = keeping.recvmsg, keeping.recvmmsg, keeping.sendto, keeping.sendmmsg
+_recvmmsg, _sendto, _sendmmsg = keeping.recvmmsg, keeping.sendto, keeping.sendmmsg
 
 
 class Inbox:
-    """Reads many sockets, one datagram at a time: cheapest where each has one."""
-
-    def __init__(self) -> None:
-        self._slots = _Slots(1)
-        self._sources = _Sources()
-
-    def receive(self, descriptor: int) -> Received | None:
-        """Return what has waited longest; None when nothing waits, or the socket has failed."""
-        length = _recvmsg(descriptor, self._slots.first, socket.MSG_DONTWAIT)
-        return None if length < 0 else self._slots.take(0, length, self._sources)
-
-
-class BatchInbox:
-    """Reads one socket, many datagrams at a time."""
+    """Reads all that waits in a socket, up to a batch, in one system call."""
 
     def __init__(self) -> None:
         self._slots = _Slots(BATCH)
         self._sources = _Sources()
 
     def receive(self, descriptor: int) -> list[Received]:
-        """Return what waits, up to a batch; nothing when nothing does, or the socket has failed."""
+        """Return what waits; nothing when nothing does, or the socket has failed."""
         count = _recvmmsg(descriptor, self._slots.first, BATCH, socket.MSG_DONTWAIT, None)
         take, lengths, sources = self._slots.take, self._slots.lengths, self._sources
         return [take(number, lengths[number], sources) for number in range(count)]

@@ -9,8 +9,6 @@ from sipagent.net.datagrams import Inbox, Outbox
 from sipagent.net.kernel import Readiness
 from sipagent.net.port_pair import PortPair
 
-ROUNDS = 64
-"""Datagrams, or batches of them, that one look takes of a socket: the most that a flood gets of us."""
 _OLDEST_ARRIVAL = 5.0
 """Seconds; an older time stamp is a wall clock that was set meanwhile."""
 
@@ -38,19 +36,19 @@ class LegSockets(Protocol):
     def send(self, departures: Iterable[Departure]) -> None:
         """Send what leaves."""
 
-    def receive(self, now: float) -> list[Arrival]:
-        """Return all that has come, with the kernel's time on the monotonic clock."""
+    def receive(self, now: float, legs: Iterable[int]) -> list[Arrival]:
+        """Return what has come for some legs, perhaps for others too, with the kernel's time on the monotonic clock."""
 
 
 class OwnSockets:
-    """Sockets of legs with a port pair each, found ready by one epoll."""
+    """Sockets of legs with a port pair each. Reports are few, so one epoll finds whose have come."""
 
     def __init__(self) -> None:
         self._inbox = Inbox()
         self._outbox = Outbox()
-        self._readiness = Readiness()
-        self._descriptors: dict[tuple[int, str], int] = {}
-        self._owners: dict[int, tuple[int, str]] = {}
+        self._descriptors: dict[str, dict[int, int]] = {RTP: {}, RTCP: {}}
+        self._reports = Readiness()
+        self._reported: dict[int, int] = {}
         self.foreign = 0
         """Every datagram is that leg's whose port it came to."""
 
@@ -61,45 +59,39 @@ class OwnSockets:
 
     def open(self, opened: OpenLeg, pair: PortPair) -> None:
         """Listen for a leg."""
-        for kind, bound in ((RTP, pair.rtp), (RTCP, pair.rtcp)):
-            descriptor = bound.fileno()
-            self._descriptors[opened.leg, kind] = descriptor
-            self._owners[descriptor] = opened.leg, kind
-            self._readiness.add(descriptor)
+        self._descriptors[RTP][opened.leg] = pair.rtp.fileno()
+        self._descriptors[RTCP][opened.leg] = reports = pair.rtcp.fileno()
+        self._reported[reports] = opened.leg
+        self._reports.add(reports)
 
     def direct(self, command: SetMedia) -> str | None:
         """Whatever comes to a leg's port is this leg's to judge."""
 
     def close(self, leg: int) -> None:
         """Leave a leg's sockets to whoever closes them."""
-        for kind in (RTP, RTCP):
-            descriptor = self._descriptors.pop((leg, kind))
-            del self._owners[descriptor]
-            self._readiness.remove(descriptor)
+        del self._descriptors[RTP][leg]
+        reports = self._descriptors[RTCP].pop(leg)
+        del self._reported[reports]
+        self._reports.remove(reports)
 
     def send(self, departures: Iterable[Departure]) -> None:
         """Send what leaves."""
         send, descriptors = self._outbox.send, self._descriptors
         for leg, kind, destination, data in departures:
-            send(descriptors[leg, kind], data, destination)
+            send(descriptors[kind][leg], data, destination)
 
-    def receive(self, now: float) -> list[Arrival]:
-        """Return all that has come, with the kernel's time on the monotonic clock.
-
-        One datagram of each socket a round, as most have one.
-        """
-        receive, owners, ahead = self._inbox.receive, self._owners, wall_ahead()
-        arrivals = []
-        for _ in range(ROUNDS):
-            ready = self._readiness.ready()
-            if not ready:
-                break
-            for descriptor in ready:
-                received = receive(descriptor)
-                if received is not None:
-                    source, data, wall_ns = received
-                    leg, kind = owners[descriptor]
-                    arrivals.append(Arrival(leg, kind, source, data, arrival_time(wall_ns, ahead, now)))
+    def receive(self, now: float, legs: Iterable[int]) -> list[Arrival]:
+        """Return the RTP that has come for some legs, and every report."""
+        receive, descriptors, ahead = self._inbox.receive, self._descriptors[RTP], wall_ahead()
+        arrivals = [
+            Arrival(leg, RTP, source, data, arrival_time(wall_ns, ahead, now))
+            for leg in legs
+            for source, data, wall_ns in receive(descriptors[leg])
+        ]
+        for descriptor in self._reports.ready():
+            leg = self._reported[descriptor]
+            for source, data, wall_ns in receive(descriptor):
+                arrivals.append(Arrival(leg, RTCP, source, data, arrival_time(wall_ns, ahead, now)))
         return arrivals
 
 

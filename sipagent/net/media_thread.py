@@ -269,7 +269,7 @@ class MediaThread:
         refused = self._take_commands(media)
         for tick, phase in due:
             self._sockets.send(media.send(tick, now, phase))
-        arrivals = self._sockets.receive(now)
+        arrivals = self._sockets.receive(now, [leg for tick, phase in due for leg in media.due(tick, phase)])
         for tick, phase in due:
             media.receive(tick, now, arrivals, phase)
             arrivals = []

@@ -5,13 +5,16 @@ from collections.abc import Iterable, Iterator
 
 from sipagent.errors import NoPortFree
 from sipagent.media import RTCP, RTP, Arrival, Departure, OpenLeg, SetMedia
-from sipagent.net.datagrams import BATCH, BatchInbox, BatchOutbox, HostPort, Received
-from sipagent.net.leg_sockets import ROUNDS, arrival_time, wall_ahead
+from sipagent.net.datagrams import BATCH, BatchOutbox, HostPort, Inbox, Received
+from sipagent.net.leg_sockets import arrival_time, wall_ahead
 from sipagent.net.port_pair import PortPair, bind_pair
 from sipagent.rtp.demultiplexer import Demultiplexer
 
 _ROOM = 4 << 20
 """Octets that may wait: the packets of 1,000 calls in 100 ms. The kernel grants up to net.core.rmem_max."""
+
+_MOST_BATCHES = 64
+"""How often one look reads a socket: a flood gets no more of us."""
 
 
 class SharedPort:
@@ -53,7 +56,7 @@ class SharedSockets:
     """The two sockets of all legs. What is nobody's is dropped, and counted by the demultiplexer."""
 
     def __init__(self) -> None:
-        self._inbox = BatchInbox()
+        self._inbox = Inbox()
         self._outbox = BatchOutbox()
         self._legs = Demultiplexer()
         self._descriptors: dict[str, int] = {}
@@ -101,7 +104,7 @@ class SharedSockets:
             if datagrams:
                 self._outbox.send(self._descriptors[kind], datagrams)
 
-    def receive(self, now: float) -> list[Arrival]:
+    def receive(self, now: float, legs: Iterable[int]) -> list[Arrival]:
         """Return all that has come for any leg, with the kernel's time on the monotonic clock."""
         arrivals, ahead = [], wall_ahead()
         for kind, descriptor in self._descriptors.items():
@@ -113,7 +116,7 @@ class SharedSockets:
 
     def _waiting(self, descriptor: int) -> Iterator[Received]:
         """Read a socket until it is empty, or as often as a flood may have us read it."""
-        for _ in range(ROUNDS):
+        for _ in range(_MOST_BATCHES):
             batch = self._inbox.receive(descriptor)
             yield from batch
             if len(batch) < BATCH:

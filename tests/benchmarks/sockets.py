@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Protocol
 
-from sipagent.net.datagrams import BATCH, BatchInbox, BatchOutbox, Inbox, Outbox
+from sipagent.net.datagrams import BATCH, BatchOutbox, Inbox, Outbox
 from sipagent.net.kernel import Grid, Readiness
 from sipagent.net.port_pair import SO_TIMESTAMPNS
 from sipagent.net.priority import make_urgent
@@ -52,14 +52,12 @@ class Way(Protocol):
 
 
 class OwnPorts:
-    """A port for each call; epoll, recvmsg and sendto that keep the interpreter."""
+    """A port for each call; recvmmsg of each and sendto that keep the interpreter."""
 
     def __init__(self, streams: int) -> None:
         self.sockets = [bound() for _ in range(streams)]
         self._numbers = [one.fileno() for one in self.sockets]
-        self._inbox, self._outbox, self._readiness = Inbox(), Outbox(), Readiness()
-        for number in self._numbers:
-            self._readiness.add(number)
+        self._inbox, self._outbox = Inbox(), Outbox()
 
     def send(self, datagrams: Sequence[tuple[bytes, HostPort]]) -> None:
         send = self._outbox.send
@@ -67,11 +65,8 @@ class OwnPorts:
             send(number, data, destination)
 
     def receive(self) -> int:
-        receive, count = self._inbox.receive, 0
-        while ready := self._readiness.ready():
-            for number in ready:
-                count += receive(number) is not None
-        return count
+        receive = self._inbox.receive
+        return sum(len(receive(number)) for number in self._numbers)
 
 
 class SharedPort:
@@ -80,7 +75,7 @@ class SharedPort:
     def __init__(self, streams: int) -> None:
         self.sockets = [bound(room=ROOM)]
         self._number = self.sockets[0].fileno()
-        self._inbox, self._outbox = BatchInbox(), BatchOutbox()
+        self._inbox, self._outbox = Inbox(), BatchOutbox()
 
     def send(self, datagrams: Sequence[tuple[bytes, HostPort]]) -> None:
         self._outbox.send(self._number, datagrams)
@@ -203,10 +198,8 @@ def be_far_end(streams: int, ticks: int) -> None:
         if tick < ticks:
             for number, destination in zip(numbers, destinations, strict=True):
                 outbox.send(number, rtp(tick), destination)
-        while ready := readiness.ready():
-            for number in ready:
-                if (received := inbox.receive(number)) is not None:
-                    came[number].append((received[2], int.from_bytes(received[1][2:4])))
+        for number in readiness.ready():
+            came[number] += [(wall_ns, int.from_bytes(data[2:4])) for _, data, wall_ns in inbox.receive(number)]
     print(json.dumps(list(came.values())), flush=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sipagent.net.datagrams import BATCH, BatchInbox, BatchOutbox, Inbox, Outbox, Received
+from sipagent.net.datagrams import BATCH, BatchOutbox, Inbox, Outbox, Received
 from sipagent.net.port_pair import PortPair
 from sipagent.net.ports import PortPool
 
@@ -30,18 +30,11 @@ def far() -> Iterator[socket.socket]:
         yield bound
 
 
-@pytest.fixture(params=["one by one", "in batches"])
-def read(request: pytest.FixtureRequest) -> Read:
-    """Reads all that waits in a socket."""
-    inbox, batches = Inbox(), BatchInbox()
-
-    def one_by_one(bound: socket.socket) -> list[Received]:
-        return list(iter(lambda: inbox.receive(bound.fileno()), None))
-
-    def in_batches(bound: socket.socket) -> list[Received]:
-        return [one for batch in iter(lambda: batches.receive(bound.fileno()), []) for one in batch]
-
-    return one_by_one if request.param == "one by one" else in_batches
+@pytest.fixture
+def read() -> Read:
+    """Reads all that waits in a socket, batch by batch."""
+    inbox = Inbox()
+    return lambda bound: [one for batch in iter(lambda: inbox.receive(bound.fileno()), []) for one in batch]
 
 
 def arrive(bound: socket.socket) -> None:
