@@ -146,7 +146,7 @@ def bars(figures: Figures, *, is_echo: bool, append: int | None) -> list[Bar]:
     """Lay all figures beside what the product promises. `append` is None where appends grow."""
     window, got = figures.window, figures.window.reception
     heard, stopped, voiced = window.heard or _NONE, figures.stopped or _NONE, figures.voiced or _NONE
-    processor = (0.45, None) if is_echo else (1.0 if append == 40 else 1.5, 0.5 if append is None else None)
+    processor = (0.45, None) if is_echo else (1.5, {40: 1.0, None: 0.5}.get(append))
     heard_at = "back at its caller" if is_echo else "to the mind's socket"
     is_first_hand = not is_echo and append in (None, 40)
     faults = got.lost + got.repeated + got.late

@@ -43,16 +43,16 @@ def missed(figures: Figures, *, is_echo: bool = False, append: int | None = 40) 
 
 
 def test_what_is_good_enough_misses_nothing() -> None:
-    good = replace(FIGURES, window=replace(WINDOW, processor_ms=0.9))
-    assert missed(good) == []
-    assert missed(FIGURES, append=None) == []
+    for append in (20, 40, 100, None):
+        assert missed(FIGURES, append=append) == []
 
 
-def test_each_pipeline_and_append_has_a_processor_time_of_its_own() -> None:
+def test_each_pipeline_has_a_processor_time_of_its_own_and_each_append_an_aim() -> None:
     name = "processor time of a call, ms a second"
-    assert missed(FIGURES, append=40) == [name]
-    assert missed(FIGURES, append=100) == []
+    assert missed(replace(FIGURES, window=replace(WINDOW, processor_ms=1.6)), append=100) == [name]
     assert missed(FIGURES, is_echo=True) == [name]
+    aims = {append: bars(FIGURES, is_echo=False, append=append)[1].aim for append in (20, 40, 100, None)}
+    assert aims == {20: None, 40: 1.0, 100: None, None: 0.5}
 
 
 def test_the_most_calls_are_judged_only_where_they_were_searched_for() -> None:
