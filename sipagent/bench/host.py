@@ -135,20 +135,23 @@ def cores() -> tuple[set[int], set[int]]:
 
 
 @contextlib.contextmanager
-def alone(told: Callable[[str], object]) -> Iterator[None]:
-    """Wait until no other benchmark runs on this machine: they would measure each other. `told` is given the reason."""
+def alone(told: Callable[[str], object], name: str = "sipagent-bench") -> Iterator[None]:
+    """Wait until no other benchmark runs on this machine: they would measure each other. `told` is given the reason.
+
+    Those that do not mind each other have another `name`.
+    """
     with socket.socket(socket.AF_UNIX) as flag:
-        if not _raised(flag):
+        if not _raised(flag, name):
             told("another benchmark is running; this one begins when that is over")
-            while not _raised(flag):
+            while not _raised(flag, name):
                 time.sleep(_LOOK_AGAIN)
         yield
 
 
-def _raised(flag: socket.socket) -> bool:
+def _raised(flag: socket.socket, name: str) -> bool:
     """Take a name in the abstract namespace, which is free again when its process ends, however it does."""
     try:
-        flag.bind("\0sipagent-bench")
+        flag.bind(f"\0{name}")
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
