@@ -250,15 +250,16 @@ class MediaThread:
         log.debug("the media thread is scheduled as %s", self._urgency.value)
         media = Media(PHASES)
         grid = Grid(TICK / PHASES)
-        point, left = 0, PHASES
-        while left > 0:
-            before, point = point, grid.wait(self._phases.next(point))
+        point, end = 0, None
+        while end is None or point < end:
+            before, awaited = point, self._phases.next(point)
+            point = grid.wait(awaited)
             now = time.monotonic()
             if self._lines:  # late for nobody is not late
                 self._punctuality.note(grid.lateness(now))
-            if self._stopping:  # every phase comes once more, to end its legs
-                left -= point - before
-            self._move(media, self._phases.due(before, point), now)
+            if end is None and self._stopping:
+                end = point + PHASES  # every phase comes once more, to end its legs
+            self._move(media, self._phases.due(awaited, point), now)
             if point // PHASES > before // PHASES:
                 self._thread_beats += 1
                 self._judge(self._watch_of_loop.look(self._loop_beats), "the event loop")

@@ -34,9 +34,9 @@ class Phases:
         """Return the next point after this at which there is anything to do."""
         return next(later for later in range(point + 1, point + PHASES + 1) if self._is_used(later))
 
-    def due(self, after: int, until: int) -> list[tuple[int, int]]:
-        """Return what there is to do after one point up to another, as (tick, phase): each phase at most once."""
-        points = range(max(after, until - PHASES) + 1, until + 1)
+    def due(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Return what there is to do at some points, as (tick, phase): each phase once, however many there are."""
+        points = range(max(first, last - PHASES + 1), last + 1)
         return [divmod(point, PHASES) for point in points if self._is_used(point)]
 
     def _is_used(self, point: int) -> bool:

@@ -28,8 +28,8 @@ def test_every_used_phase_is_woken_for_once_a_tick() -> None:
     phases, _ = filled(2 * FULL + 1)
     point, ticks = 0, []
     while point < 3 * PHASES:
-        after, point = point, phases.next(point)
-        ticks += phases.due(after, point)
+        point = phases.next(point)
+        ticks += phases.due(point, point)
     assert ticks == [(0, 2), (0, 4), (1, 0), (1, 2), (1, 4), (2, 0), (2, 2), (2, 4), (3, 0)]
 
 
