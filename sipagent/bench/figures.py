@@ -72,8 +72,12 @@ class Window:
 
     @property
     def is_disturbed(self) -> bool:
-        """Others had the worker's processor while it needed it: it waited, and they ran, for longer than may be."""
-        return min(self.waiting_percent, self.others_percent) > WAITED_AT_MOST
+        """The worker waited for others for longer than may be.
+
+        Its threads wait for each other, too: the share of others is taken to be that of the time in which they ran.
+        """
+        running = self.others_percent + self.busy_percent
+        return self.waiting_percent * self.others_percent > WAITED_AT_MOST * running
 
     @property
     def busy_percent(self) -> float:

@@ -83,7 +83,7 @@ def test_what_does_not_come_to_the_mind_or_to_a_caller_misses_a_bar() -> None:
 
 
 def test_timing_on_a_busy_host_is_not_known_to_be_bad_but_memory_is() -> None:
-    busy = replace(WINDOW, others_percent=1.1, reception=replace(RECEPTION, p99_ms=9.0))
+    busy = replace(WINDOW, others_percent=10.0, reception=replace(RECEPTION, p99_ms=9.0))
     assert missed(replace(FIGURES, window=busy, kb_a_call=500), append=None) == ["memory of a call, kB"]
     bar = Bar(name="p99", value=9.0, must=2.0, depends_on_timing=True)
     assert bar.verdict(busy) is Verdict.UNKNOWN
@@ -94,6 +94,12 @@ def test_what_was_not_measured_or_not_asked_for_is_not_judged() -> None:
     assert Bar(name="p99", value=None, must=2.0).verdict(WINDOW) is None
     assert Bar(name="p99", value=3.0).verdict(WINDOW) is None
     assert Spread.of([]) is None
+
+
+def test_threads_of_the_worker_that_wait_for_each_other_are_not_disturbed() -> None:
+    assert not replace(WINDOW, waiting_percent=30.0, others_percent=1.0).is_disturbed
+    assert not replace(WINDOW, waiting_percent=0.5, others_percent=60.0).is_disturbed
+    assert replace(WINDOW, waiting_percent=5.0, others_percent=40.0).is_disturbed
 
 
 def test_calls_are_carried_only_while_the_processor_has_room() -> None:
