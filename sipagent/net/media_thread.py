@@ -258,7 +258,7 @@ class MediaThread:
             if self._lines:  # late for nobody is not late
                 self._punctuality.note(grid.lateness(now))
             if end is None and self._stopping:
-                end = point + PHASES  # every phase comes once more, to end its legs
+                end = point + 2 * PHASES  # in which every leg is heard once more, and ends
             self._move(media, self._phases.due(awaited, point), now)
             if point // PHASES > before // PHASES:
                 self._thread_beats += 1
