@@ -105,7 +105,7 @@ class Reception:
             fraction_lost=min(255, (lost << 8) // expected) if lost > 0 and expected > 0 else 0,
             cumulative_lost=max(-0x800000, min(0x7FFFFF, self.lost)),
             highest_sequence=self._highest & 0xFFFFFFFF,
-            jitter=int(self._jitter),
+            jitter=min(int(self._jitter), 0xFFFFFFFF),
             last_report=last_report,
             delay=delay,
         )

@@ -139,3 +139,11 @@ def test_the_timestamp_wraps() -> None:
 
 def test_the_packets_of_one_telephone_event_say_nothing_of_the_network() -> None:
     assert jitter((0, 0.0), (160, 0.02), (160, 0.04), (160, 0.06), (640, 0.08)) == pytest.approx(0)
+
+
+def test_a_jitter_beyond_what_a_report_can_say_is_the_most_that_it_can() -> None:
+    source = Reception(ssrc=7, first_sequence=0, clock_rate=8000)
+    for sequence in range(60):
+        source.receive(sequence, sequence % 2 * 0x7FFFFFFF, sequence * 0.02)
+    source.hear_by(48000)
+    assert report(source).jitter == 0xFFFFFFFF
