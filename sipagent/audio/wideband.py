@@ -81,11 +81,16 @@ def _context(codec: str, mode: Literal["r", "w"], rate: int) -> AudioCodecContex
 
 
 def _set_up_opus(context: AudioCodecContext, parameters: Mapping[str, str]) -> None:
-    asked = parameters.get("maxaveragebitrate", "")
-    context.bit_rate = min(_OPUS_BIT_RATE, max(_OPUS_LOWEST, int(asked))) if asked.isdecimal() else _OPUS_BIT_RATE
+    context.bit_rate = _bit_rate(parameters.get("maxaveragebitrate", ""))
     options = {"application": "voip", "frame_duration": "20"}
     if parameters.get("cbr") == "1":
         options["vbr"] = "off"
     if parameters.get("useinbandfec") == "1":
         options |= {"fec": "1", "packet_loss": _EXPECTED_LOSS}
     context.options = options
+
+
+def _bit_rate(asked: str) -> int:
+    """Ours, or less where the peer asks for that; what is no number of up to six digits asks for nothing."""
+    is_number = asked.isascii() and asked.isdecimal() and len(asked) <= 6
+    return min(_OPUS_BIT_RATE, max(_OPUS_LOWEST, int(asked))) if is_number else _OPUS_BIT_RATE

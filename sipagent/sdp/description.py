@@ -75,7 +75,8 @@ class SessionDescription:
             try:
                 draft.take(line.rstrip())
             except ValueError as error:
-                raise SdpError(f"line {number}: {error}: {line[:80]!r}") from None
+                shown = line.partition("inline:")[0][:80]  # a key of SRTP is for nobody's log
+                raise SdpError(f"line {number}: {error}: {shown!r}") from None
         if not draft.has_version:
             raise SdpError("line 1: an SDP body begins with 'v=0', this one is empty")
         return draft.finish()

@@ -41,9 +41,16 @@ def rtcp(stream: MediaDescription, host: str, *, mux: bool) -> tuple[str, int]:
     if mux:
         return host, stream.port
     fields = (stream.attribute("rtcp") or "").split()
-    if not fields or not (fields[0].isascii() and fields[0].isdecimal() and 0 < int(fields[0]) < 65536):
+    port = _port(fields[0]) if fields else None
+    if port is None:
         return host, stream.port + 1
     try:
-        return str(ipaddress.ip_address(fields[3])), int(fields[0])
+        return str(ipaddress.ip_address(fields[3])), port
     except (IndexError, ValueError):
-        return host, int(fields[0])
+        return host, port
+
+
+def _port(text: str) -> int | None:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5):
+        return None
+    return int(text) if 0 < int(text) < 65536 else None

@@ -97,7 +97,7 @@ def test_opus_keeps_to_a_lower_bit_rate_and_to_one_size_where_the_peer_asks() ->
     assert {len(payload) for payload in payloads(OPUS, said(), **asked)} == {40}
 
 
-@pytest.mark.parametrize("bitrate", ["", "many", "-1", "0", "99999999999999999999"])
+@pytest.mark.parametrize("bitrate", ["", "many", "-1", "0", "9" * 20, "9" * 5000])
 def test_a_bit_rate_that_makes_no_sense_does_no_harm(bitrate: str) -> None:
     assert len(payloads(OPUS, said(0.2), maxaveragebitrate=bitrate)) == 10
 

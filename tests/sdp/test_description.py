@@ -94,6 +94,14 @@ def test_what_cannot_be_understood_is_named_by_its_line(body: bytes, line: str) 
         SessionDescription.parse(body)
 
 
+@pytest.mark.parametrize("line", [b" a=crypto:1 %s inline:%s", b"crypto:1 %s inline:%s", b"inline:%s%s"])
+def test_a_key_in_a_line_that_cannot_be_understood_is_not_repeated(line: bytes) -> None:
+    key = b"WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+    with pytest.raises(SdpError, match="line 2") as refused:
+        SessionDescription.parse(b"v=0\r\n" + line % (b"AES_CM_128_HMAC_SHA1_80", key))
+    assert "WVNf" not in str(refused.value)
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_are_parsed_or_refused(noise: bytes) -> None:
     try:
