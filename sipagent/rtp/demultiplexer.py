@@ -31,6 +31,8 @@ class _Peer:
     payload_types: Container[int] = frozenset()
     expected: Endpoint | None = None
     heard_at: float = _LONG_AGO
+    reporting: Endpoint | None = None
+    """Where a report came from that we knew by our SSRC."""
 
     def misses(self, payload_type: int, now: float) -> bool:
         return now - self.heard_at > SILENCE and payload_type in self.payload_types
@@ -112,7 +114,7 @@ class Demultiplexer:
             if peer is None:
                 self.foreign += 1
                 return None
-            self._by_rtcp[source] = peer
+            self._report_from(source, peer)
         return peer.leg
 
     def _reported(self, datagram: bytes) -> _Peer | None:
@@ -121,6 +123,13 @@ class Demultiplexer:
         if layout is None or len(datagram) < layout.size:
             return None
         return self._by_ssrc.get(layout.unpack_from(datagram)[0])
+
+    def _report_from(self, source: Endpoint, peer: _Peer) -> None:
+        """Know a peer's reports by where they come from now. One address each: anybody can forge more."""
+        if peer.reporting is not None:
+            self._by_rtcp.pop(peer.reporting, None)
+        peer.reporting = source
+        self._by_rtcp[source] = peer
 
     def _recognised(self, source: Endpoint, datagram: bytes, now: float) -> _Peer | None:
         """Find the one leg that a new source of RTP can belong to."""

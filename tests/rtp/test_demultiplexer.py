@@ -165,6 +165,14 @@ def test_a_report_is_known_by_our_ssrc_in_it(report: Callable[[int], bytes]) -> 
     assert port.hears(STRANGER, report(OUR_SSRC[ANN])) == ANN, "beside RTP (RFC 5761)"
 
 
+def test_forged_reports_leave_no_more_than_one_address_behind() -> None:
+    port = Port(ann=OFFICE)
+    forged = [("198.51.100.66", number) for number in range(1, 50)]
+    assert {port.legs.rtcp(source, receiver_report(OUR_SSRC[ANN])) for source in forged} == {ANN}
+    assert [port.legs.rtcp(source, b"") for source in forged[:-1]] == [None] * 48
+    assert [port.legs.rtcp(source, b"") for source in (forged[-1], beside(OFFICE))] == [ANN, ANN]
+
+
 @pytest.mark.parametrize("cut", [0, 1, 8, 11])
 def test_half_a_report_is_about_nobody(cut: int) -> None:
     port = Port(ann=OFFICE)
