@@ -13,6 +13,5 @@ from av.error import FFmpegError
 
 __all__ = ["AudioCodecContext", "AudioFrame", "AudioResampler", "CodecContext", "FFmpegError", "Packet"]
 
-ctypes.CDLL(context.__file__).av_cpu_force_count(
-    1
-)  # libavutil/cpu.h; av has no name for it, and it holds for all of av
+# libavutil/cpu.h; av has no name for it, and it holds for all of av
+ctypes.CDLL(context.__file__).av_cpu_force_count(1)
