@@ -219,6 +219,9 @@ class JitterBuffer:
         if self._segments and self._segments[0].start >= self._position + FRAME:
             return self._play_hole()
         self._delay_now = self._delay.of(self._position / CLOCK_RATE, now)
+        if self._waited and self._segments:
+            # What was just waited for may be needed again: it is not cut out before more is known.
+            self._delay.raise_to(self._delay_now - _FRAME_TIME)
         payload = self._splice() or self._take()
         if payload is None:
             return self._wait()
