@@ -292,7 +292,7 @@ RUNS: dict[str, Callable[[int, float], Echo]] = {
     "pyVoIP": lambda calls, seconds: by_sip(pyvoip, calls, seconds),
     "pipecat": by_websocket,
 }
-CALLS = {"sipagent": (10, 50), "baresip": (10, 50), "pyVoIP": (10, 25), "pipecat": (1, 10)}
+CALLS = {"sipagent": (10, 50, 100), "baresip": (10, 50, 100), "pyVoIP": (10, 25), "pipecat": (1, 10)}
 """As many as each can do; how it does with fewer shows what is its own and what its calls'."""
 
 
@@ -310,10 +310,9 @@ def measure(seconds: float, programs: list[str]) -> dict[str, str]:
                 continue
             figures[row] = str(echo)
             cheapest[name] = min(echo.processor_ms, cheapest.get(name, echo.processor_ms))
-    for name in cheapest.keys() - {"sipagent"}:
-        if "sipagent" in cheapest:
-            figures[f"{name} costs so many times our echo"] = f"{cheapest[name] / cheapest['sipagent']:.1f}"
-    return figures
+    own = cheapest.pop("sipagent", None)
+    ratios = {f"{name} costs so many times our echo": cost / own for name, cost in cheapest.items()} if own else {}
+    return figures | {name: f"{ratio:.1f}" for name, ratio in ratios.items()}
 
 
 def main() -> None:
