@@ -133,7 +133,7 @@ def listen(runs: Sequence[Sequence[Coming]], frames: Sequence[bytes]) -> list[He
         for call in calls:
             call.request("BYE", 2)
         heard = [call.heard(begun) for call in calls]
-    return [Heard(audio, audio) for audio in heard]
+    return [Heard(audio, audio, 0.0) for audio in heard]
 
 
 def _call(stack: contextlib.ExitStack, name: str) -> _Call:

@@ -28,10 +28,11 @@ class Coming(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """Two recordings from the first moment on, as G.711: out of the jitter buffer, and what a caller hears of it."""
+    """Two recordings as G.711, out of the jitter buffer and as a caller hears it, and when they begin, in seconds."""
 
     played: bytes
     echoed: bytes
+    begins: float
 
 
 def echo(coming: Sequence[Coming], frames: Sequence[bytes], ticks: int) -> Heard:
@@ -57,7 +58,7 @@ def echo(coming: Sequence[Coming], frames: Sequence[bytes], ticks: int) -> Heard
                 played += event.audio
                 leg.speak(event.audio)
             leg.deliver(event)
-    return Heard(bytes(played), bytes(echoed))
+    return Heard(bytes(played), bytes(echoed), PHASE)
 
 
 def aiortc(coming: Sequence[Coming], frames: Sequence[bytes], ticks: int) -> Heard:
@@ -81,7 +82,7 @@ def aiortc(coming: Sequence[Coming], frames: Sequence[bytes], ticks: int) -> Hea
                 expected, dry = frame.timestamp // 160 + 1, 0
         dry += not queue
         played += queue.popleft() if queue else g711.SILENCE["pcmu"] * 160
-    return Heard(bytes(played), bytes(played))
+    return Heard(bytes(played), bytes(played), PHASE)
 
 
 def zero_fill(coming: Sequence[Coming], frames: Sequence[bytes], ticks: int) -> Heard:
@@ -94,7 +95,7 @@ def zero_fill(coming: Sequence[Coming], frames: Sequence[bytes], ticks: int) -> 
             held[number] = frames[number]
         due = int((now - coming[0].at - _FIXED_DELAY) / TICK // 1)
         played += held.pop(due, g711.SILENCE["pcmu"] * 160)
-    return Heard(bytes(played), bytes(played))
+    return Heard(bytes(played), bytes(played), PHASE)
 
 
 def _datagram(number: int, payload: bytes) -> bytes:

@@ -22,7 +22,7 @@ from sipagent.audio.wav import read
 from sipagent.testing.path import Path, at_random, by_pattern, in_bursts
 from tests.benchmarks import real_echo, receivers
 from tests.benchmarks.listening import Verdict, delays, judge, programme, quality
-from tests.benchmarks.receivers import PHASE, TICK, Coming, Heard
+from tests.benchmarks.receivers import TICK, Coming, Heard
 from tests.media.traces import Session, itu_losses, sessions
 
 WAY = 0.03
@@ -100,14 +100,14 @@ def conditions(corpora: FilePath) -> dict[str, Condition]:
 
 def listen(heard: Heard, coming: Sequence[Coming], speech: Speech) -> Verdict:
     """Judge what was heard of all recordings that were said to their end."""
-    played, echoed = (g711.decode(audio, g711.PCMU) for audio in heard)
+    played, echoed = (g711.decode(audio, g711.PCMU) for audio in (heard.played, heard.echoed))
     end = (max(arrival.number for arrival in coming) + 1) * g711.FRAME
     places = [place for place in speech.places if place.stop < end]
     way = fastest(coming)
     found = delays(speech.said, played, places)
     return Verdict(
         scores=judge(speech.said, echoed, places),
-        delays=tuple((late + PHASE - way[int(said / TICK)]) * 1000 for said, late in found),
+        delays=tuple((late + heard.begins - way[int(said / TICK)]) * 1000 for said, late in found),
     )
 
 
