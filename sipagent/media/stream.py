@@ -88,7 +88,6 @@ class Stream:
             timestamp=opened.timestamp,
             cname=opened.cname,
             now=now,
-            spread=opened.ssrc % 1000 / 1000,  # as random as the SSRC, and nothing more for a replay to know
         )
         self._latch = SourceLatch()
         self._downlink = Downlink(opened.leg, self._session)

@@ -8,11 +8,11 @@ from sipagent.rtp import packet as rtp
 from sipagent.rtp import rtcp
 from sipagent.rtp.packet import RtpPacket
 from sipagent.rtp.reception import Reception
-
-REPORT_INTERVAL = 5.0
-"""Seconds between reports, before they are spread (section 6.2)."""
+from sipagent.rtp.report_interval import ReportInterval
 
 _CYCLE = 1 << 16
+_FRAMES = 50
+"""Packets a second that we send. The first sample of one is of the moment in which it leaves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,7 @@ class _Totals(NamedTuple):
 class RtpSession:
     """Our stream to one peer, and the peer's stream to us.
 
-    `ssrc`, `sequence` and `timestamp` are random (section 5.1). `spread` from 0 to 1 is random too: it puts the reports
-    0.5 to 1.5 intervals apart, so that calls opened together do not report together (section 6.3.1).
+    `ssrc`, `sequence` and `timestamp` are random (section 5.1); when reports leave is drawn from the `ssrc`.
     """
 
     __slots__ = (
@@ -94,7 +93,6 @@ class RtpSession:
         cname: str,
         now: float,
         clock_rate: int = 8000,
-        spread: float = 0.5,
     ) -> None:
         self.ssrc = ssrc
         self.clock_rate = clock_rate
@@ -112,8 +110,8 @@ class RtpSession:
         self._malformed = 0
         self._unexpected = 0
 
-        self._interval = REPORT_INTERVAL * (0.5 + spread)
-        self._next_report = now + self._interval / 2
+        self._interval = ReportInterval(ssrc)
+        self._next_report = now + self._interval.draw() / 2
         self._has_reported = False
         self._reported_sequences = (sequence, sequence)
         """The next sequence number as it was at the last report and at the one before."""
@@ -226,11 +224,12 @@ class RtpSession:
     def report(self, now: float, wall_time: float) -> bytes:
         """Build the compound report of this moment: SR if anything was sent since the last but one, else RR; and CNAME.
 
-        `wall_time` is in seconds since 1970.
+        What is due now has left, or was passed over by `advance`. `wall_time` is in seconds since 1970.
         """
-        self._next_report = now + self._interval
+        self._next_report = now + self._interval.draw()
         self._has_reported = True
-        return rtcp.serialise([self._own_report(now, wall_time), self._description()])
+        present = self._timestamp - self.clock_rate // _FRAMES
+        return rtcp.serialise([self._own_report(now, wall_time, present), self._description()])
 
     @property
     def has_sent(self) -> bool:
@@ -238,9 +237,9 @@ class RtpSession:
         return self._has_reported or self._sequence > self._first_sequence
 
     def bye(self, now: float, wall_time: float) -> bytes:
-        """Build the last report, with BYE (section 6.6)."""
+        """Build the last report, with BYE (section 6.6), in place of the packet that would be next."""
         goodbye = rtcp.Goodbye(ssrcs=(self.ssrc,))
-        return rtcp.serialise([self._own_report(now, wall_time), self._description(), goodbye])
+        return rtcp.serialise([self._own_report(now, wall_time, self._timestamp), self._description(), goodbye])
 
     def receive_rtcp(self, datagram: bytes, now: float) -> list[rtcp.RtcpPacket] | None:
         """Take a compound report; returns its parts, None (and a count) when it is malformed."""
@@ -281,7 +280,8 @@ class RtpSession:
     def _packets_sent(self) -> int:
         return self._sequence - self._first_sequence
 
-    def _own_report(self, now: float, wall_time: float) -> rtcp.SenderReport | rtcp.ReceiverReport:
+    def _own_report(self, now: float, wall_time: float, timestamp: int) -> rtcp.SenderReport | rtcp.ReceiverReport:
+        """SR or RR; `timestamp` is of the same instant as `wall_time` (section 6.4.1)."""
         blocks = self._blocks(now)
         last, before_last = self._reported_sequences
         self._reported_sequences = (self._sequence, last)
@@ -290,7 +290,7 @@ class RtpSession:
         report = rtcp.SenderReport(
             ssrc=self.ssrc,
             ntp_time=rtcp.ntp_time(wall_time),
-            rtp_timestamp=self._timestamp,
+            rtp_timestamp=timestamp,
             packet_count=self._packets_sent,
             octet_count=self._octets_sent,
             blocks=blocks,

@@ -1,5 +1,7 @@
 """An RTP session: what leaves is numbered, what arrives is judged, both are reported (RFC 3550)."""
 
+from itertools import pairwise
+
 import pytest
 
 from sipagent.rtp import rtcp
@@ -13,8 +15,8 @@ WALL = 1_700_000_000.0
 PEER = 0xBEEF
 
 
-def session(sequence: int = 1000, timestamp: int = 5000, now: float = 0.0, spread: float = 0.5) -> RtpSession:
-    return RtpSession(ssrc=0xCAFE, sequence=sequence, timestamp=timestamp, cname="us@host", now=now, spread=spread)
+def session(sequence: int = 1000, timestamp: int = 5000, now: float = 0.0) -> RtpSession:
+    return RtpSession(ssrc=0xCAFE, sequence=sequence, timestamp=timestamp, cname="us@host", now=now)
 
 
 def from_peer(sequence: int, *, ssrc: int = PEER, timestamp: int | None = None, payload_type: int = 0) -> bytes:
@@ -143,11 +145,15 @@ def test_the_sums_survive_a_change_of_source() -> None:
 # ---- reports
 
 
-def test_reports_are_due_after_half_an_interval_and_then_every_interval() -> None:
-    us = session(now=100.0, spread=0.25)
-    assert us.next_timer() == 100 + 3.75 / 2
-    us.report(102.0, WALL)
-    assert us.next_timer() == 105.75
+def test_reports_are_due_after_half_an_interval_and_then_after_intervals_drawn_anew() -> None:
+    us, times = session(now=100.0), [100.0]
+    for _ in range(20):
+        times.append(us.next_timer())
+        us.report(times[-1], WALL)
+    first, *intervals = (after - before for before, after in pairwise(times))
+    assert 1.25 <= first < 3.75
+    assert all(2.5 <= interval < 7.5 for interval in intervals)
+    assert len(set(intervals)) == len(intervals)
 
 
 def test_who_has_sent_nothing_sends_a_receiver_report_with_its_cname() -> None:
@@ -163,8 +169,19 @@ def test_who_sends_reports_what_and_when() -> None:
     us.send(SOUND, 0, 160)
     reports = rtcp.parse_compound(us.report(5.0, WALL)) or []
     assert reports[0] == SenderReport(
-        ssrc=0xCAFE, ntp_time=rtcp.ntp_time(WALL), rtp_timestamp=5320, packet_count=2, octet_count=320
+        ssrc=0xCAFE, ntp_time=rtcp.ntp_time(WALL), rtp_timestamp=5160, packet_count=2, octet_count=320
     )
+
+
+def test_a_report_names_the_timestamp_of_the_packet_that_leaves_with_it() -> None:
+    us = session()
+    us.advance(3 * 160)
+    _, leaving, _ = sent(us.send(SOUND, 0, 160))
+    with_it, *_ = rtcp.parse_compound(us.report(5.0, WALL)) or []
+    last, *_ = rtcp.parse_compound(us.bye(5.02, WALL + 0.02)) or []
+    assert isinstance(with_it, SenderReport)
+    assert isinstance(last, SenderReport)
+    assert (with_it.rtp_timestamp, last.rtp_timestamp) == (leaving, leaving + 160)
 
 
 def test_who_has_fallen_silent_goes_back_to_receiver_reports() -> None:
