@@ -15,7 +15,7 @@ class Blocks:
     The first voiced frame after such a silence finds a block that has grown, and ends it at once.
     """
 
-    __slots__ = ("_frames", "_leg", "_meter", "_quiet_size", "_silent", "_size", "_voiced")
+    __slots__ = ("_due", "_frames", "_leg", "_meter", "_quiet_size", "_silent", "_size", "_voiced")
 
     def __init__(self, opened: OpenLeg) -> None:
         self._leg = opened.leg
@@ -25,25 +25,32 @@ class Blocks:
         self._frames: list[bytes] = []
         self._voiced = False
         self._silent = 0
+        self._due = self._size
 
-    def add(self, frame: bytes, encoding: str) -> UplinkBlock | None:
-        """Take a frame; returns the block that it ends."""
+    def add(self, frame: bytes, encoding: str) -> None:
+        """Take a frame."""
         self._frames.append(frame)
-        size = self._size
+        self._due = self._size
         if self._meter.hear(frame, encoding):
             self._voiced = True
             self._silent = 0
         elif self._silent < _SETTLED:
             self._silent += 1
         else:
-            size = self._quiet_size
-        return self.cut(encoding) if len(self._frames) >= size else None
+            self._due = self._quiet_size
 
-    def cut(self, encoding: str) -> UplinkBlock | None:
-        """End the block here; None if there is nothing in it."""
-        if not self._frames:
+    def take(self, encoding: str) -> UplinkBlock | None:
+        """Return the block that is due; None while it is too short. Of speech nothing is left for the next."""
+        if len(self._frames) < self._due:
             return None
-        block = UplinkBlock(self._leg, b"".join(self._frames), encoding, self._voiced)
-        self._frames.clear()
+        return self._cut(self._due if self._due == self._quiet_size else len(self._frames), encoding)
+
+    def rest(self, encoding: str) -> UplinkBlock | None:
+        """End the block here; None if there is nothing in it."""
+        return self._cut(len(self._frames), encoding) if self._frames else None
+
+    def _cut(self, frames: int, encoding: str) -> UplinkBlock:
+        block = UplinkBlock(self._leg, b"".join(self._frames[:frames]), encoding, self._voiced)
+        del self._frames[:frames]
         self._voiced = False
         return block

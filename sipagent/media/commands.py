@@ -53,7 +53,8 @@ class StreamSettings:
 class OpenLeg:
     """Begin a leg. `ssrc`, `sequence` and `timestamp` are random (RFC 3550 section 5.1).
 
-    `phase` says in which part of every 20 ms the leg is moved. `wall_offset` is what to add to the engine's clock to
+    `phase` says in which part of every 20 ms the leg is moved. With `stride` 2 what it hears is played in every second
+    tick, two frames at a time, unless somebody would notice. `wall_offset` is what to add to the engine's clock to
     get seconds since 1970; `rtp_timeout` is in seconds, 0 for never. `uplink_ms`, 20 to 100 in steps of 20, is how much
     audio comes in one `UplinkBlock` while the caller may be talking, `quiet_uplink_ms` how much does in their silence.
     With `trace` every tick of the leg leaves a `TickRecord`.
@@ -65,6 +66,7 @@ class OpenLeg:
     timestamp: int
     cname: str
     phase: int = 0
+    stride: int = 1
     wall_offset: float = 0.0
     rtp_timeout: float = 60.0
     uplink_ms: int = 40

@@ -72,7 +72,7 @@ class Media:
 
     def due(self, tick: int, phase: int = 0) -> list[int]:
         """Return the legs that `receive` will move in this tick: what waits for others may go on waiting."""
-        return [stream.leg for stream in self._phases[phase]]
+        return [stream.leg for stream in self._phases[phase] if stream.is_due]
 
     def receive(self, tick: int, now: float, arrivals: Iterable[Arrival], phase: int = 0) -> None:
         """Take what has come since the last call, for whichever leg, and play what is due in this phase."""
@@ -82,7 +82,8 @@ class Media:
         bridged: list[Stream] = []
         for stream in tuple(self._phases[phase]):
             try:
-                stream.receive(tick, now)
+                if stream.is_due:
+                    stream.receive()
                 self._events += stream.take_events(tick, now)
             except Exception:
                 self._fail(stream)

@@ -37,12 +37,21 @@ from sipagent.rtp.source import SourceLatch
 from sipagent.rtp.srtp import Srtp
 
 _TICK = 0.02
+_FRAME_MS = 20
 _MOST_MADE_UP = 50
 """Ticks (1 s) whose audio a late one plays after them; the jitter buffer holds no more."""
 
 
+_Unplayed = tuple[int, float, int, bytes]
+"""A tick in which a leg has sent, but not played what it hears: its number and time, ticks owed (more than one if it
+was late), and the audio that left in it."""
+
+
 class Stream:
     """A leg from `OpenLeg` to `LegClosed`. In each tick: `apply` what was asked, `send`, `receive`, `take_events`.
+
+    `receive` may leave out a tick where `is_due` says so: it plays two at the next, each with what had come by then.
+    Whatever the leg is asked that concerns its hearing waits until all is played.
 
     What has come for it since its last tick waits in `inbox`. Encryption is the last step out and the first one in: all
     between, and what is kept of a tick, is plain.
@@ -50,6 +59,8 @@ class Stream:
 
     __slots__ = (
         "_arrivals",
+        "_asked",
+        "_behind",
         "_commands",
         "_departures",
         "_downlink",
@@ -57,12 +68,13 @@ class Stream:
         "_last_tick",
         "_latch",
         "_opened",
-        "_owed",
         "_rtcp_source",
         "_session",
         "_settings",
         "_srtp",
+        "_stride",
         "_tape",
+        "_unplayed",
         "_uplink",
         "bridged_to",
         "closing",
@@ -97,7 +109,11 @@ class Stream:
         self._rtcp_source: HostPort | None = None
         self._tape: TapeWriter | None = None
         self._last_tick: int | None = None
-        self._owed = 0
+        self._unplayed: list[_Unplayed] = []
+        self._behind = 0
+        """Ticks that they are."""
+        self._stride = 1
+        self._asked: list[Command] = []
         self._commands = 1
         self._introduced = False
         self._departures: Sequence[Departure] = ()
@@ -113,6 +129,19 @@ class Stream:
     def apply(self, command: Command, now: float) -> None:
         """Do what the loop asks."""
         self._commands += not isinstance(command, Record)  # to record or not changes nothing that leaves
+        if self._asked or (self._unplayed and not isinstance(command, Speak | Clear | SendDigit)):
+            self._asked.append(command)
+        else:
+            self._do(command, now)
+        if isinstance(command, CloseLeg):
+            self._do_what_was_asked(now)
+
+    def _do_what_was_asked(self, now: float) -> None:
+        for command in self._asked:
+            self._do(command, now)
+        self._asked.clear()
+
+    def _do(self, command: Command, now: float) -> None:
         match command:
             case Speak():
                 self._downlink.speak(command)
@@ -133,18 +162,29 @@ class Stream:
                 self._tape.masked = masked
             case CloseLeg():
                 self.closing = True
+        self._stride = self._opened.stride if self._may_stride else 1
+
+    @property
+    def _may_stride(self) -> bool:
+        """Whether nobody notices that two ticks are played at once: a block of two frames waits for both anyway."""
+        listened = self._opened.trace or self.bridged_to is not None or self._settings is None or self.closing
+        return not listened and self._opened.uplink_ms % (2 * _FRAME_MS) == 0
 
     def send(self, tick: int, now: float, departures: list[Departure]) -> None:
         """Add all that leaves to `departures`: the packets owed since the last tick, and a report when one is due."""
-        before = len(departures)
+        before, owed = len(departures), 1
+        if self._asked and not self._unplayed:
+            self._do_what_was_asked(now)
         destination = self._latch.destination
         if destination is not None:
-            owed = self._owed = 1 if self._last_tick is None else tick - self._last_tick
+            owed = 1 if self._last_tick is None else tick - self._last_tick
             self._last_tick = tick
             for datagram in self._downlink.send(tick, 0 if self.closing else owed):
                 departures.append(Departure(self.leg, RTP, destination, datagram))
-            if self._session.has_sent if self.closing else now >= self._session.next_timer():
+            if self._session.has_sent if self.closing else now >= self._session.next_timer() and not self._unplayed:
                 self._report(now, departures)
+        self._unplayed.append((tick, now, owed, self._downlink.sent))
+        self._behind += owed
         if self._opened.trace:
             self._departures = departures[before:]
         if self._srtp is not None:
@@ -152,20 +192,51 @@ class Stream:
                 leg, kind, destination, data = departures[place]
                 departures[place] = Departure(leg, kind, destination, self._srtp.protect(data))
 
-    def receive(self, tick: int, now: float) -> None:
+    @property
+    def is_due(self) -> bool:
+        """Whether `receive` is to be called in this tick."""
+        return self._behind >= self._stride
+
+    def receive(self) -> None:
         """Take what has come, and play what is due of it."""
-        inbox = self.inbox
         if self._srtp is not None:
             self._open(self._srtp)
         if self._opened.trace:
-            self._arrivals = tuple(inbox)
-        played = self._catch_up(tick, now) if self._owed > 1 else b""
-        for arrival in inbox:
-            self._take(arrival)
-        inbox.clear()
-        self.played = played = played + self._uplink.play(tick, now)
+            self._arrivals = tuple(self.inbox)
+        *earlier, last = self._unplayed
+        played = b""
+        for unplayed in earlier:
+            played += self._play(unplayed)
+        played += self._play(last, is_last=True)
+        self._uplink.give()
+        self._unplayed.clear()
+        self._behind = 0
+        self.played = played
+
+    def _play(self, unplayed: _Unplayed, *, is_last: bool = False) -> bytes:
+        """Play one tick with what had come by then; after a late wake-up as if every tick had come in time."""
+        tick, now, owed, sent = unplayed
+        played = b""
+        for behind in reversed(range(1, min(owed, _MOST_MADE_UP))):
+            self._take_until(now - behind * _TICK)
+            played += self._uplink.play(tick - behind, now - behind * _TICK)
+            self._uplink.give()
+        if is_last:
+            for arrival in self.inbox:
+                self._take(arrival)
+            self.inbox.clear()
+        else:
+            self._take_until(now)
+        played += self._uplink.play(tick, now)
         if self._tape is not None and self._settings is not None:
-            self._tape.add(played, self._downlink.sent, self._settings.encoding)
+            self._tape.add(played, sent, self._settings.encoding)
+        return played
+
+    def _take_until(self, moment: float) -> None:
+        for arrival in self.inbox:
+            if arrival.time <= moment:
+                self._take(arrival)
+        self.inbox[:] = [arrival for arrival in self.inbox if arrival.time > moment]
 
     def relay(self, other: "Stream") -> None:
         """Take what another leg has just played."""
@@ -198,23 +269,12 @@ class Stream:
         self._downlink.clear()
         return self._downlink.events
 
-    def _catch_up(self, tick: int, now: float) -> bytes:
-        """Play the ticks that were missed, with what had come by then, as if every one had come in time."""
-        played = b""
-        for behind in reversed(range(1, min(self._owed, _MOST_MADE_UP))):
-            moment = now - behind * _TICK
-            for arrival in self.inbox:
-                if arrival.time <= moment:
-                    self._take(arrival)
-            self.inbox[:] = [arrival for arrival in self.inbox if arrival.time > moment]
-            played += self._uplink.play(tick - behind, moment)
-        return played
-
     def _take(self, arrival: Arrival) -> None:
-        if arrival.kind == RTCP or is_rtcp(arrival.data):
+        _, kind, source, data, time = arrival
+        if kind == RTCP or is_rtcp(data):
             self._receive_report(arrival)
         else:
-            self._uplink.receive(arrival.source, arrival.data, arrival.time)
+            self._uplink.receive(source, data, time)
 
     # ---- encryption (SRTP)
 

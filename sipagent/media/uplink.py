@@ -160,10 +160,14 @@ class Uplink:
         if self._tones is not None:
             self._listen(self._tones, audio)
         if self._tells:
-            block = self._blocks.add(audio, self._encoding)
-            if block is not None:
-                self.events.append(block)
+            self._blocks.add(audio, self._encoding)
         return audio
+
+    def give(self) -> None:
+        """Leave the block for the loop that is due after what was played."""
+        block = self._blocks.take(self._encoding)
+        if block is not None:
+            self.events.append(block)
 
     def _next(self, tick: int, now: float) -> bytes:
         """The next 20 ms of the caller: what came, what a loss is concealed by, or the quiet of a pause."""
@@ -187,7 +191,7 @@ class Uplink:
 
     def _cut(self) -> None:
         """Give the loop what waits, though it is no whole block."""
-        block = self._blocks.cut(self._encoding)
+        block = self._blocks.rest(self._encoding)
         if block is not None:
             self.events.append(block)
 

@@ -49,6 +49,8 @@ From 0.1 to 0.5 ms packets leave as evenly, at 1 ms twice as far off. libav give
 frame and waits for it as often, so wideband calls want it short. A busy loop loses 1 % of its speed to 0.2 ms, 5 to
 0.1.
 """
+_STRIDE = 2
+"""Ticks of which one hears for both: what a leg has is fetched into the caches half as often."""
 _BEATS = 10
 """How often the loop shows that it lives, in the time that the thread's patience lasts."""
 
@@ -178,6 +180,7 @@ class MediaThread:
                 uplink_ms=self._uplink_ms,
                 quiet_uplink_ms=self._quiet_uplink_ms,
                 phase=phase,
+                stride=_STRIDE,
                 trace=trace,
             )
         )
