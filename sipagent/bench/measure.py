@@ -12,6 +12,7 @@ from sipagent.bench.figures import BUSY_AT_MOST, Figures, Spread, Window
 from sipagent.bench.search import Search
 from sipagent.bench.site import Site
 from sipagent.bench.streams import QUIET, Rows
+from sipagent.memory import AFTERWARDS
 
 RATE = 25
 """Calls placed a second."""
@@ -24,6 +25,8 @@ PROBE = 4.0
 _BARGE_INS = 2.0
 _TURN = 2.0
 """Seconds after the last caller has barged in, by which the agent talks again."""
+_CLEARED = AFTERWARDS + 1.0
+"""Seconds from the last hang-up until the phone has given its memory back."""
 _PATIENCE = 60.0
 
 Told = Callable[[str], object]
@@ -157,7 +160,7 @@ class Bench:
         stopped, voiced = ([], []) if self._site.stand_ins is None else self._interrupt()
         memory, calls = host.resident_kb(self._site.worker), max(self._calls, 1)
         self._hang_up(self._calls)
-        time.sleep(SETTLING)
+        time.sleep(_CLEARED)
         set_up = sum(ramp[0] for ramp in self._ramps)
         spent = sum(ramp[1] - ramp[2] * window.processor_ms / 1000 for ramp in self._ramps)
         return Figures(
@@ -179,7 +182,7 @@ class Bench:
         """A call before all others: what is made once is made. Then the memory is that of a phone without calls."""
         self.dial(1)
         self._hang_up(1)
-        time.sleep(SETTLING)
+        time.sleep(_CLEARED)
         self._memory = host.resident_kb(self._site.worker)
         self._first_took_ms = round(self._took_ms.pop(), 2) if self._took_ms else None
         self._ramps.clear()
