@@ -243,7 +243,8 @@ class MediaThread:
         late = self._punctuality.news()
         if late is not None and late.seconds >= TICK:
             milliseconds = round(late.seconds * 1000)
-            log.warning("the media thread woke up %d ms late; the event loop was at %s", milliseconds, late.where)
+            where = f"at {late.where}" if late.where else "idle: is this machine busy with something else?"
+            log.warning("the media thread woke up %d ms late; the event loop was %s", milliseconds, where)
         self._judge(self._watch_of_thread.look(self._thread_beats), "the media thread")
 
     # ---- the thread's side

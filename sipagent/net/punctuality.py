@@ -10,11 +10,16 @@ LATE = 0.002
 """Seconds after which a wake-up counts as late: what the 20 ms grid of a call may be off."""
 _DEPTH = 3
 """Frames that are named: what held the interpreter, and who called it."""
+_RESTING = {"asyncio.runners", "selectors"}
+"""Where an event loop is seen that waits: uvloop has no frame of its own, asyncio's is in `select`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
-    """A late wake-up. `where` is what the watched thread was at when it let the other have the interpreter."""
+    """A late wake-up. `where` is what the watched thread was at when it let the other have the interpreter.
+
+    Empty: the thread ran nothing in Python; its event loop waited, most likely, and the lateness was not its doing.
+    """
 
     seconds: float
     where: str
@@ -52,8 +57,10 @@ class Punctuality:
 
 
 def _where(thread: int) -> str:
-    """Name the innermost frames of a thread, without opening a file."""
+    """Name the innermost frames of a thread that runs, without opening a file."""
     frame = sys._current_frames().get(thread)
+    if frame is not None and frame.f_globals.get("__name__") in _RESTING:
+        return ""
     return ", called at ".join(
         f"{one.f_code.co_filename}:{one.f_lineno} ({one.f_code.co_name})" for one in islice(_outwards(frame), _DEPTH)
     )

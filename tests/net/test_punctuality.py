@@ -1,6 +1,11 @@
 """How late a thread wakes up: what counts, and what is told."""
 
+import asyncio
 import threading
+from collections.abc import Callable
+
+import pytest
+import uvloop
 
 from sipagent.net.punctuality import Punctuality
 
@@ -45,6 +50,24 @@ def test_the_news_names_where_the_watched_thread_was() -> None:
     assert news is not None
     assert "(hold_on)" in news.where
     assert "threading.py" in news.where
+
+
+@pytest.mark.parametrize("new_event_loop", [asyncio.SelectorEventLoop, uvloop.new_event_loop])
+def test_a_loop_that_waits_is_not_named(new_event_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    punctuality = Punctuality()
+    punctuality.watch(threading.get_ident())
+
+    def is_named() -> bool:
+        punctuality.note(0.01)
+        news = punctuality.news()
+        assert news is not None
+        return news.where != ""
+
+    def is_left_alone_at_last() -> bool:
+        return not all(is_named() for _ in range(100_000))  # at first the loop is still busy starting this thread
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        assert runner.run(asyncio.to_thread(is_left_alone_at_last))
 
 
 def test_a_thread_that_is_gone_is_nowhere() -> None:
