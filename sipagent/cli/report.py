@@ -147,9 +147,9 @@ def _sentence(event: Event) -> str | None:
 
 
 def _quality(measured: CallMeasured) -> str | None:
-    """How a call sounded both ways, and why; nothing of one in which nothing was heard."""
+    """How a call sounded both ways, and why; nothing of one that had no media."""
     if measured.score is None:
-        return None
+        return f"heard nothing: {measured.packets_sent} packets left, none came" if measured.packets_sent else None
     there = f", {measured.remote_score:.1f} at the far end" if measured.remote_score is not None else ""
     travelled = f", round trip {measured.round_trip_ms:.0f} ms" if measured.round_trip_ms is not None else ""
     ours = f", {measured.frames_skipped} frames of ours did not leave" if measured.frames_skipped else ""

@@ -48,6 +48,7 @@ def line_of(event: Event, call_id: str = "") -> str:
         (Registered(account="6001", registrar="sip:pbx", expires=300), "registered 6001 at sip:pbx for 300 s"),
         (ProgressHeard(sign="beep"), "the line tells: beep"),
         (CallMeasured(), ""),
+        (CallMeasured(packets_sent=250), "heard nothing: 250 packets left, none came"),
         (
             CallMeasured(score=4.41, packets_received=500, loss=0.0, jitter_ms=0.4),
             "sounded 4.4 of 4.4 here: 0.0% lost, jitter 0 ms",
