@@ -117,7 +117,7 @@ class Conversation:
             self._begin()
             await self._over.wait()
         finally:
-            self._silence.set(None)
+            self._step(TurnInput.GONE)  # of one who was cancelled, too: nothing that is still told may wake anything
             call.off(Event, self.receive)
 
     def _begin(self) -> None:
