@@ -1,10 +1,16 @@
 """Stories of one call: greeting, answers, interruptions, digits, tools, farewell."""
 
 import asyncio
+import contextlib
 
 from sipagent.agent.agent import Agent
+from sipagent.audio.encoding import PCMU
 from sipagent.events import CallerSaid, DigitReceived, HoldChanged, MediaEnded, MediaStarted, ToolCall
-from sipagent.testing.providers import ScriptedOpenAI, Silence, ToolUse
+from sipagent.providers.cartesia_tts import CartesiaTTS
+from sipagent.providers.openai_realtime import OpenAIRealtime
+from sipagent.testing.call import SCRIPTED_KEYS, ScriptedCall, surround
+from sipagent.testing.clock import run
+from sipagent.testing.providers import Fault, ScriptedCartesia, ScriptedOpenAI, Silence, ToolUse
 from tests.agent.stage import CLIPS, MakeStage, Stage, longest_silence
 
 HELLO = "Hello! How can I help today?"
@@ -133,6 +139,25 @@ def test_the_caller_hangs_up_in_the_middle_of_an_answer(stage: MakeStage) -> Non
     assert played.call.hung_up_at is None
     assert [(said.heard_text, said.interrupted) for said in played.said] == [("Hello! How can", True)]
     assert played.call.of(MediaEnded)[0].duration > 0.7
+
+
+def test_an_agent_that_is_stopped_in_the_middle_of_an_answer_does_nothing_any_more() -> None:
+    openai = ScriptedOpenAI("It left the warehouse this morning. " * 9, faults=[Fault(silent_after=30)])
+    cartesia = ScriptedCartesia()
+
+    async def story() -> None:
+        call = ScriptedCall(PCMU)
+        surround(call, {"openai": openai.open_socket, "cartesia": cartesia.open_socket}, SCRIPTED_KEYS)
+        async with Agent(greeting_instructions="Tell all.").prepare(OpenAIRealtime, CartesiaTTS, clips=CLIPS) as talk:
+            await talk.ready()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(talk.converse(call), 1)
+        await asyncio.sleep(30)
+
+    run(story())
+    (session,), (voice,) = openai.connections, cartesia.connections
+    assert session.ended
+    assert voice.ended
 
 
 def test_two_answers_are_spoken_in_their_order(stage: MakeStage) -> None:
