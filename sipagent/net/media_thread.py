@@ -224,8 +224,6 @@ class MediaThread:
     def _take(self, event: MediaEvent) -> None:
         if isinstance(event, MediaLate):
             return  # the wake-up that caused it is counted, and every leg counts what it skipped
-        if isinstance(event, LegFailed):
-            log.error("the media of a call failed and it ends:\n%s", event.traceback)
         line = self._lines[event.leg]
         if isinstance(event, LegClosed):
             del self._lines[event.leg]
