@@ -6,7 +6,8 @@
 What comes need not be of the codec that we send: each packet is decoded by its payload type (`Incoming`).
 
 A peer that agreed to no telephone events is listened to for tones (`ToneDetector`), and believed if it sends events.
-In a pause nobody sends anything, or comfort noise once (RFC 3389), whose level is what the pause then sounds like.
+In a pause nobody sends anything, or comfort noise once (RFC 3389), whose level is what the pause then sounds like. A
+telephone event is a pause, too.
 
 Without a loss no G.711 is decoded: the provider gets the bytes of the caller's telephone.
 """
@@ -141,6 +142,7 @@ class Uplink:
             payload = packet.payload if codec == self._encoding else self._incoming.prepare(packet.payload, codec)
             self._jitter_buffer.add(sequence, packet.timestamp, payload, arrival, packet.marker)
         elif packet.payload_type in self._event_clocks:
+            self._jitter_buffer.rest(sequence)  # an event stands in the place of sound (RFC 4733)
             self._digits.receive(packet, arrival, self._event_clocks[packet.payload_type])
         else:
             self._rest(packet, sequence)

@@ -202,7 +202,7 @@ class JitterBuffer:
             self._limit()
 
     def rest(self, extended_sequence: int) -> None:
-        """Take note that this packet says that nothing follows for a while: comfort noise (RFC 3389)."""
+        """Take note that this packet stands in the place of sound: comfort noise (RFC 3389), a telephone event."""
         self._resting = max(self._resting, extended_sequence)
 
     def pop(self, now: float) -> bytes | Lost | None:

@@ -268,6 +268,33 @@ def test_a_pause_with_comfort_noise_sounds_as_loud_as_the_peer_says_and_conceals
     assert statistics.frames_concealed <= 4, "only what the end of the stream left open"
 
 
+@pytest.mark.parametrize("marker", [True, False], ids=["with a marker", "without"])
+def test_while_a_key_is_held_there_is_quiet_and_nothing_is_concealed(marker: bool) -> None:
+    desk, peer = Desk(), Peer()
+    leg = desk.open()
+    talk(desk, peer, range(30))
+    began = peer.timestamp
+    for packet in range(13):
+        peer.timestamp = began
+        duration, is_over = min(packet + 1, 10) * 160, packet >= 10
+        desk.arrive(peer.say(bytes([5, 0x8A if is_over else 0x0A]) + duration.to_bytes(2), payload_type=101))
+        if not is_over:
+            desk.step()
+    peer.timestamp = began + 10 * 160
+    desk.arrive(peer.say(frame(40), marker=marker))
+    desk.step()
+    talk(desk, peer, range(41, 60))
+    desk.step(3)
+    audio = desk.uplink()
+    spoken, pressed, again = (audio.index(frame(29)) + 160, 10 * 160, audio.index(frame(40)))
+    assert again >= spoken + pressed
+    assert level(audio[spoken:again], "pcmu") < -60
+    assert b"".join(frame(n) for n in range(40, 60)) in audio
+    leg.close()
+    desk.step()
+    assert desk.happened(LegClosed)[0].statistics.frames_concealed <= 3, "only what the end of the stream left open"
+
+
 @pytest.mark.parametrize("payload", [b"", b"\x00", b"\xff\x01\x02\x03"])
 def test_comfort_noise_of_any_sort_is_borne(payload: bytes) -> None:
     desk, peer = Desk(), Peer()
