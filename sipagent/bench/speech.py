@@ -10,6 +10,7 @@ import json
 import time
 from dataclasses import dataclass, field
 
+from sipagent.audio.encoding import PCM, PCMA, PCMU, convert
 from sipagent.bench import marks
 from sipagent.bench.board import Board
 from sipagent.bench.marks import Kind
@@ -19,6 +20,8 @@ from sipagent.bench.websocket import frame
 FRAMES = 40
 """Of a chunk: 0.8 s, which makes 8 KiB of base64."""
 SECONDS = FRAMES * 0.02
+_ENCODINGS = {"pcm_mulaw": PCMU, "pcm_alaw": PCMA, "pcm_s16le": PCM}
+"""Cartesia's names."""
 AHEAD = 1
 """Chunks that are sent before their time: the voice leads by one to two of them."""
 
@@ -29,6 +32,7 @@ class Context:
 
     number: int
     began: float
+    encoding: str = PCMU
     words: list[tuple[str, float, float]] = field(default_factory=list)
     """Not told yet, with their begin and end in seconds."""
     letters: int = 0
@@ -75,7 +79,8 @@ class SpeechSession:
             return
         if name not in self._contexts:
             now = asyncio.get_running_loop().time()
-            self._contexts[name] = Context(number=next(self._board.utterances), began=now)
+            encoding = _ENCODINGS[request.get("output_format", {}).get("encoding", "pcm_mulaw")]
+            self._contexts[name] = Context(number=next(self._board.utterances), began=now, encoding=encoding)
         context = self._contexts[name]
         context.add(request["transcript"])
         context.is_whole = not request.get("continue")
@@ -98,7 +103,8 @@ class SpeechSession:
             self._forget(name)
 
     def _send_chunk(self, name: str, context: Context) -> None:
-        data = _chunk(context.sent) if context.sent else _first_chunk(context.number)
+        sent, encoding = context.sent, context.encoding
+        data = _chunk(sent, encoding) if sent else _first_chunk(context.number, encoding)
         if not context.sent:
             self._board.spoken.append((context.number, time.time_ns()))
         head = '{"type":"chunk","done":false,"status_code":206,"step_time":21.5,"context_id":"'
@@ -124,20 +130,23 @@ def _frame(text: str) -> bytes:
     return frame(text.encode())
 
 
-def _first_chunk(context: int) -> str:
+def _first_chunk(context: int, encoding: str) -> str:
     """The first chunk, whose first frame says of which context it is."""
-    return _encoded(marks.frame(Kind.FIRST, context, 0) + _voice(1, FRAMES))
+    return _encoded(marks.frame(Kind.FIRST, context, 0) + _voice(1, FRAMES), encoding)
 
 
 @functools.cache
-def _chunk(number: int) -> str:
+def _chunk(number: int, encoding: str) -> str:
     """Any other: the same in every context."""
-    return _encoded(_voice(number * FRAMES, (number + 1) * FRAMES))
+    return _encoded(_voice(number * FRAMES, (number + 1) * FRAMES), encoding)
 
 
 def _voice(begin: int, end: int) -> bytes:
     return b"".join(marks.frame(Kind.VOICE, 0, number) for number in range(begin, end))
 
 
-def _encoded(audio: bytes) -> str:
+def _encoded(audio: bytes, encoding: str) -> str:
+    """Marks are frames of G.711, read by either law; in linear audio they are only as long."""
+    if encoding == PCM:
+        audio = convert(audio, PCMU, PCM)
     return base64.b64encode(audio).decode("ascii")
