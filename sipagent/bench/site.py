@@ -79,14 +79,14 @@ class Site:
 @contextlib.contextmanager
 def built(setting: Setting, directory: Path) -> Iterator[Site]:
     """Start everything, and end it again. Raises ChildFailed, and ConfigurationError for what this machine lacks."""
-    _allow_files()
+    allow_files()
     worker_cores, other_cores = host.cores()
     with contextlib.ExitStack() as stack:
         stand_ins, url, environment = None, "http://127.0.0.1:9", {}
         if not setting.is_echo:
             arguments = ["sipagent.bench.stand_ins"]
             if setting.tls:
-                certificate = _certificate(directory)
+                certificate = make_certificate(directory)
                 arguments += ["--certificate", str(certificate)]
                 environment = {"SSL_CERT_FILE": str(certificate)}
             stand_ins = stack.enter_context(Child("stand-ins", arguments, cores=other_cores))
@@ -112,13 +112,13 @@ def built(setting: Setting, directory: Path) -> Iterator[Site]:
         )
 
 
-def _allow_files() -> None:
+def allow_files() -> None:
     """A call takes four descriptors, and 1024 is what a shell allows."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _certificate(directory: Path) -> Path:
+def make_certificate(directory: Path) -> Path:
     """Make a certificate for the loopback that lives as long as the benchmark: key and certificate in one file."""
     file = directory / "stand-ins.pem"
     argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
