@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from sipagent.performance import Scenario
 from sipagent.phone import Softphone
 from sipagent.record import CallRecord
 from sipagent.tap import Tap
-from sipagent.world import World
+from sipagent.world import World, real_world
 
 DRAIN = 30.0
 """Seconds that running calls have to end by themselves once we are told to stop."""
@@ -63,8 +64,9 @@ async def serve(
     """Answer calls until SIGINT or SIGTERM, and return which; before, let calls end, DRAIN seconds at most.
 
     A second signal ends them at once. Raises RegistrationError with `require_registration`, if a registrar refuses us.
-    `started` is called once calls can come.
+    `started` is called once calls can come. A loop that hangs ends the process, unless somebody sits at its terminal.
     """
+    world = world or real_world(configuration, exit_when_stuck=not _is_watched())
     phone_that_answers = answering(configuration, agent, local=local, watchers=watchers, trace=trace, world=world)
     async with phone_that_answers as phone, _signals() as signals:
         started(phone)
@@ -231,6 +233,11 @@ async def _registered(phone: Softphone) -> None:
 
     phone.watch(take)
     await outcome
+
+
+def _is_watched() -> bool:
+    """Whether somebody sits at a terminal, who sees the log, and may be at a breakpoint. Else there is a supervisor."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 @contextlib.asynccontextmanager

@@ -96,8 +96,11 @@ class World:
     """Makes what writes a call to a file."""
 
 
-def real_world(configuration: Configuration) -> World:
-    """Return the world of this machine: its network, the media thread, WebSockets, random ids."""
+def real_world(configuration: Configuration, *, exit_when_stuck: bool = False) -> World:
+    """Return the world of this machine: its network, the media thread, WebSockets, random ids.
+
+    `exit_when_stuck`: as for `MediaThread`.
+    """
     websocket.tls()  # takes 20 ms, which are not the first call's
     general = configuration.general
     family = socket.AF_INET6 if ":" in general.bind.host else socket.AF_INET
@@ -107,7 +110,7 @@ def real_world(configuration: Configuration) -> World:
             Transports.open, transports=general.transports, certificates=certificates_of(configuration)
         ),
         resolve=Resolver(SystemDns(family), transports=general.transports),
-        media=MediaThread(media_ports(general), rtp_timeout=general.rtp_timeout),
+        media=MediaThread(media_ports(general), rtp_timeout=general.rtp_timeout, exit_when_stuck=exit_when_stuck),
         open_socket=websocket.WebSocketFrames,
     )
 
