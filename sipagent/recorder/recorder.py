@@ -73,12 +73,14 @@ class Recorder:
         return _WRITER.submit(self._close)
 
     def _append(self, tape: Tape) -> None:
-        if self._file is not None:
-            try:
+        try:
+            if self._file is not None:
                 self._file.write(self._mixer.samples(tape))
-            except OSError as error:
-                self._file = None
-                log.error("the recording %s ends early: %s", self._path, error.strerror)
+        except OSError as error:
+            self._file = None
+            log.error("the recording %s ends early: %s", self._path, error.strerror)
+        except Exception:  # our fault and no disk's; nobody looks at what this thread raises
+            log.exception("the recording %s misses half a second", self._path)
         self._done += 1
 
     def _close(self) -> None:

@@ -159,6 +159,17 @@ def test_a_full_disk_ends_the_recording_with_one_line_in_the_log(
     ]
 
 
+def test_a_piece_that_nobody_can_read_is_told_and_the_recording_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        recorded(tmp_path / "call.wav", tape(), Tape(leg=1, encoding="gsm", received=b"", sent=b""), tape())
+    assert [record.message for record in caplog.records] == [
+        f"the recording {tmp_path / 'call.wav'} misses half a second"
+    ]
+    assert channels(tmp_path / "call.wav").shape == (2, 8000)
+
+
 @pytest.fixture
 def hanging_disk(tmp_path: Path) -> Iterator[Path]:
     """A file that takes 64 kB and no more, until the test is over."""
