@@ -8,7 +8,7 @@ _LAWS = (PCMU, PCMA)
 
 
 class CodedPayload:
-    """A payload that is decoded when it is played (`rtp.jitter_buffer.Coded`, by shape)."""
+    """A payload that is decoded when it is played (`rtp.timeline.Coded`, by shape)."""
 
     __slots__ = ("_decoder", "_payload", "ticks", "units")
 

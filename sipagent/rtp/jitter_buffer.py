@@ -1,9 +1,6 @@
 """The jitter buffer: packets go in as the network brings them, 20 ms come out at every tick.
 
-    add(packet) ──► segments on one timeline ──► pop(now) ──► bytes | Lost | None
-
-The timeline counts units of 1/8000 s, whatever codec and clock the packets have. What must be decoded is decoded in its
-order when it is played, so that a decoder never sees a packet before its predecessors.
+    add(packet) ──► Timeline ──► pop(now) ──► bytes | Lost | None
 
 It plays behind the newest sample by a delay that follows the jitter (`DelayEstimate`):
 
@@ -13,20 +10,12 @@ It plays behind the newest sample by a delay that follows the jitter (`DelayEsti
    frame is made of more or less than 20 ms of audio (`Sound.splice`); in silence at once, in speech where it is alike.
 """
 
-from bisect import insort
-from collections import deque
 from dataclasses import dataclass
 from math import ceil
-from operator import attrgetter
-from typing import Protocol
 
 from sipagent.rtp.delay import MAXIMUM, DelayEstimate
 from sipagent.rtp.steering import Course, Sound, Steering
-
-CLOCK_RATE = 8000
-"""Units a second."""
-FRAME = 160
-"""Units that one pop plays: 20 ms."""
+from sipagent.rtp.timeline import CLOCK_RATE, FRAME, Coded, Segment, Timeline
 
 _FRAME_TIME = FRAME / CLOCK_RATE
 _CAPACITY = CLOCK_RATE
@@ -37,8 +26,6 @@ _LONGEST_WAIT = 20
 """Frames (400 ms) of waiting after which the stream has paused, and begins anew with what comes next."""
 _LONGEST_STRIDE = 3
 """Frames by which one late packet lengthens the delay."""
-_JUMP_IN_TIME = CLOCK_RATE
-_JUMP_IN_SEQUENCE = 3000
 _TOLERANCE = 0.001
 """Seconds by which a tick may come early."""
 
@@ -73,42 +60,13 @@ class JitterBufferStatistics:
     stretched: float
 
 
-class Coded(Protocol):
-    """A payload that is decoded when it is played."""
-
-    @property
-    def units(self) -> int:
-        """How long it lasts."""
-
-    @property
-    def ticks(self) -> int:
-        """What the RTP timestamp counts in a unit."""
-
-    def decode(self) -> bytes | None:
-        """Return its audio; None if it cannot be decoded. Called once."""
-
-
-@dataclass(slots=True, eq=False)
-class _Segment:
-    """One packet on the timeline. Not frozen, for one is made of every packet: frozen it takes five times as long."""
-
-    start: int
-    end: int
-    sequence: int
-    payload: bytes
-    marker: bool
-    coded: Coded | None
-
-
 class JitterBuffer:
     """One stream of audio of any packet duration: of one encoding, or `Coded` and becoming that.
 
-    Without `sound` the delay changes only where something is missing, and a unit is a byte. What is ordinary goes first
-    everywhere: a packet that follows the one before, and a frame that is one packet.
+    Without `sound` the delay changes only where something is missing, and a unit is a byte.
     """
 
     __slots__ = (
-        "_coded",
         "_concealed",
         "_cut",
         "_delay",
@@ -117,18 +75,12 @@ class JitterBuffer:
         "_duplicates",
         "_last_frame",
         "_late",
-        "_newest",
-        "_newest_timestamp",
-        "_next_sequence",
-        "_played",
         "_playing",
-        "_position",
         "_resting",
-        "_segments",
         "_sound",
         "_steering",
         "_stretched",
-        "_ticks",
+        "_timeline",
         "_waited",
         "_waits_owed",
         "_width",
@@ -136,10 +88,7 @@ class JitterBuffer:
 
     def __init__(self, sound: Sound | None = None) -> None:
         self._delay = DelayEstimate(_FRAME_TIME)
-        self._segments: list[_Segment] = []
-        self._played: deque[int] = deque(maxlen=128)
-        self._position = 0
-        self._next_sequence = 0
+        self._timeline = Timeline(1)
         self._delay_now = 0.0
         self._steering = Steering()
         self._late = self._duplicates = self._dropped = self._concealed = self._cut = self._stretched = 0
@@ -149,12 +98,8 @@ class JitterBuffer:
         """Audio of another encoding comes from now on: a new stream, held back as long as the one before."""
         self._sound = sound
         self._width = sound.width if sound is not None else 1
-        self._ticks = 1
-        self._coded = False
         self._delay.forget()
-        self._segments.clear()
-        self._newest: _Segment | None = None
-        self._newest_timestamp = 0
+        self._timeline.begin(self._width)
         self._playing = False
         self._waited = self._waits_owed = 0
         self._resting = -1
@@ -177,28 +122,28 @@ class JitterBuffer:
         if not 0 < units <= _CAPACITY:
             self._dropped += 1
             return
-        newest = self._newest
-        start = self._place(extended_sequence, timestamp, ticks)
-        if start is None:
-            self._late += 1
-            return
-        segment = _Segment(start, start + units, extended_sequence, audio, marker, coded)
+        timeline = self._timeline
+        newest = timeline.newest
         is_newest = newest is None or extended_sequence > newest.sequence
-        if not is_newest and self._is_known(segment):
+        start = timeline.place(extended_sequence, timestamp, ticks)
+        if start is None:
+            if not is_newest:
+                self._late += 1
+                return
+            start = self._jump()
+        segment = Segment(start, start + units, extended_sequence, audio, marker, coded)
+        if not is_newest and timeline.knows(segment):
             self._duplicates += 1
             return
         self._delay.add(start / CLOCK_RATE, arrival)
-        if self._playing and segment.end <= self._position:
+        if self._playing and segment.end <= timeline.position:
             self._miss(segment, arrival)
             return
-        if coded is not None:
-            self._coded = True
         if is_newest:
-            self._segments.append(segment)
-            self._newest, self._newest_timestamp, self._ticks = segment, timestamp, ticks
+            timeline.append(segment, timestamp, ticks)
         else:
-            insort(self._segments, segment, key=attrgetter("start"))
-        if not (is_newest and self._playing) or segment.end - self._position > _DEEPEST:
+            timeline.insert(segment)
+        if not (is_newest and self._playing) or segment.end - timeline.position > _DEEPEST:
             self._limit()
 
     def rest(self, extended_sequence: int) -> None:
@@ -214,15 +159,17 @@ class JitterBuffer:
             return self._conceal()
         if self._waited:
             self._repay_waits()
-        if self._coded:
-            self._decode(self._position + FRAME)
-        if self._segments and self._segments[0].start >= self._position + FRAME:
-            return self._play_hole()
-        self._delay_now = self._delay.of(self._position / CLOCK_RATE, now)
-        if self._waited and self._segments:
+        timeline = self._timeline
+        position, segments = timeline.position, timeline.segments
+        if timeline.is_coded:
+            timeline.decode(position + FRAME)
+        if segments and segments[0].start >= position + FRAME:
+            return self._play_hole(segments[0])
+        self._delay_now = self._delay.of(position / CLOCK_RATE, now)
+        if self._waited and segments:
             # What was just waited for may be needed again: it is not cut out before more is known.
             self._delay.raise_to(self._delay_now - _FRAME_TIME)
-        payload = self._splice() or self._take()
+        payload = self._splice() or timeline.take()
         if payload is None:
             return self._wait()
         self._waited = 0
@@ -237,164 +184,90 @@ class JitterBuffer:
             target=self._delay.target,
             late=self._late,
             duplicates=self._duplicates,
-            dropped=self._dropped,
+            dropped=self._dropped + self._timeline.undecodable,
             concealed=self._concealed,
             cut=self._cut / CLOCK_RATE,
             stretched=self._stretched / CLOCK_RATE,
         )
 
-    # ---- the timeline
+    # ---- what waits
 
-    def _place(self, sequence: int, timestamp: int, ticks: int) -> int | None:
-        """Find a packet's first unit on the timeline; None for what belongs before a jump of the stream.
-
-        A jump (a restarted source, new timestamps or another clock, a pause of over a second) continues where the
-        stream ended.
-        """
-        newest = self._newest
-        if newest is None:
+    @property
+    def _depth(self) -> int:
+        """Units from the next to be played to the newest."""
+        timeline = self._timeline
+        if not timeline.segments:
             return 0
-        ahead = sequence - newest.sequence
-        elapsed = timestamp - self._newest_timestamp
-        same_clock = ticks == self._ticks
-        if ahead == 1 and same_clock and elapsed == (newest.end - newest.start) * ticks:
-            return newest.end
-        elapsed = ((elapsed + 0x80000000) % 0x100000000 - 0x80000000) // ticks
-        if ahead <= 0:
-            is_near = same_clock and ahead > -_JUMP_IN_SEQUENCE and -_JUMP_IN_TIME < elapsed <= 0
-            return newest.start + elapsed if is_near else None
-        if same_clock and ahead < _JUMP_IN_SEQUENCE and 0 < elapsed <= _JUMP_IN_TIME:
-            return newest.start + elapsed
-        self._delay.forget()
-        if not self._segments:
-            self._pause()
-        return newest.end
+        return timeline.end - (timeline.position if self._playing else timeline.segments[0].start)
 
-    def _is_known(self, segment: _Segment) -> bool:
-        """Whether a packet that is not the newest has come before."""
-        return segment.sequence in self._played or any(segment.start == other.start for other in self._segments)
+    def _jump(self) -> int:
+        """The stream has jumped: it goes on where it ended."""
+        self._delay.forget()
+        if not self._timeline.segments:
+            self._playing = False
+        return self._timeline.end
 
     def _limit(self) -> None:
         """Give up the oldest of what waits, where it is too much."""
         most = _DEEPEST if self._playing else _CAPACITY
-        if self._depth <= most or self._newest is None:
-            return
-        held, oldest = len(self._segments), self._newest.end - most
-        self._move_to(oldest)
-        while not self._playing and self._segments and self._segments[0].start < oldest:
-            self._move_to(self._segments[0].end)
-        self._dropped += held - len(self._segments)
-        if self._segments:
-            self._next_sequence = self._segments[0].sequence
-
-    def _move_to(self, position: int) -> None:
-        self._position = position
-        while self._segments and self._segments[0].end <= position:
-            segment = self._segments.pop(0)
-            self._played.append(segment.sequence)
-            self._next_sequence = segment.sequence + 1
-
-    @property
-    def _depth(self) -> int:
-        """Samples from the next to be played to the newest."""
-        if self._newest is None or not self._segments:
-            return 0
-        return self._newest.end - (self._position if self._playing else self._segments[0].start)
+        if self._depth > most:
+            self._dropped += self._timeline.give_up(self._timeline.end - most, whole=not self._playing)
 
     # ---- playing
 
     def _begin(self, now: float) -> bool:
         """Begin when the oldest packet would be older than the target a frame from now."""
-        if not self._segments:
+        timeline = self._timeline
+        if not timeline.segments:
             return False
-        first = self._segments[0]
+        first = timeline.segments[0]
         if self._delay.of(first.start / CLOCK_RATE, now) < self._delay.target - _FRAME_TIME - _TOLERANCE:
             return False
         self._playing = True
-        self._position = first.start
-        self._next_sequence = first.sequence
+        timeline.position = first.start
+        timeline.next_sequence = first.sequence
         self._waited = self._waits_owed = 0
         self._steering.begin()
         return True
 
     def _pause(self) -> None:
         self._playing = False
-        self._segments.clear()
+        self._timeline.segments.clear()
 
     def _wait(self) -> Lost | None:
         """Let this tick pass without moving on; in a rest there is nothing to wait for."""
         self._waited += 1
-        if self._waited > _LONGEST_WAIT or self._resting >= self._next_sequence:
+        if self._waited > _LONGEST_WAIT or self._resting >= self._timeline.next_sequence:
             self._pause()
             return None
         return self._conceal()
 
     def _repay_waits(self) -> None:
         """Take the time spent waiting for packets off the hole that they left: they were lost, or never sent."""
-        if self._waited and self._segments and self._segments[0].start > self._position:
-            hole = self._segments[0].start - self._position
-            self._position += min(hole, self._waited * FRAME)
+        timeline = self._timeline
+        if timeline.segments and timeline.segments[0].start > timeline.position:
+            hole = timeline.segments[0].start - timeline.position
+            timeline.position += min(hole, self._waited * FRAME)
             self._waited = 0
 
-    def _play_hole(self) -> Lost | None:
+    def _play_hole(self, following: Segment) -> Lost | None:
         """Move on through a frame of which nothing is there, though what comes after it is.
 
         The gap before a marker is silence even where sequence numbers are missing: a telephone event or comfort noise
         had them (RFC 3551 section 4.1). So is what follows a rest, for those that set no marker.
         """
-        self._position += FRAME
-        following = self._segments[0]
-        rested = self._next_sequence <= self._resting < following.sequence
-        if following.sequence == self._next_sequence or following.marker or rested:
+        timeline = self._timeline
+        timeline.position += FRAME
+        rested = timeline.next_sequence <= self._resting < following.sequence
+        if following.sequence == timeline.next_sequence or following.marker or rested:
             return None
         self._conceal()
-        return Lost(self._read(self._position, self._position + FRAME) or b"")
+        return Lost(timeline.read(timeline.position, timeline.position + FRAME) or b"")
 
     def _conceal(self) -> Lost:
         self._last_frame = b""
         self._concealed += 1
         return LOST
-
-    def _decode(self, end: int) -> None:
-        """Decode what begins before `end`; what cannot be decoded is as lost as if it had not come."""
-        for segment in self._segments[:]:
-            if segment.start >= end:
-                return
-            if segment.coded is not None:
-                audio, segment.coded = segment.coded.decode(), None
-                if audio is None:
-                    self._segments.remove(segment)
-                    self._dropped += 1
-                else:
-                    segment.payload = audio
-
-    def _take(self) -> bytes | None:
-        """Take the frame at the position; None while some of it may still come.
-
-        What is missing for good of a frame (a lost packet of 30 ms ends inside one) repeats what is there.
-        """
-        end = self._position + FRAME
-        segments = self._segments
-        if not segments or self._newest is None or self._newest.end < end:
-            return None
-        first = segments[0]
-        is_packet = first.start == self._position and first.end == end
-        payload = first.payload if is_packet else self._gather(end)
-        if not payload:
-            return None
-        self._move_to(end)
-        size = FRAME * self._width
-        return payload if len(payload) == size else (payload * FRAME)[:size]
-
-    def _gather(self, end: int) -> bytes:
-        """Put together what there is between the position and `end`."""
-        cursor, pieces, width = self._position, [], self._width
-        for segment in self._segments:
-            if segment.start >= end:
-                break
-            pieces.append(segment.payload[max(0, cursor - segment.start) * width : (end - segment.start) * width])
-            cursor = max(cursor, segment.end)
-        return b"".join(pieces)
 
     # ---- keeping to the target
 
@@ -403,9 +276,10 @@ class JitterBuffer:
         if self._sound is None:
             return None
         # A frame that does not begin with a packet waits for the next one too.
-        ahead = self._into_packet()
+        timeline = self._timeline
+        ahead = timeline.into_packet
         direction = self._steering.direction(self._delay_now - ahead / CLOCK_RATE, self._delay.target)
-        frame = self._read(self._position, self._position + FRAME) if direction else None
+        frame = timeline.read(timeline.position, timeline.position + FRAME) if direction else None
         if frame is None:
             return None
         if self._sound.is_quiet(frame):
@@ -418,48 +292,30 @@ class JitterBuffer:
             self._steering.moved()
         return spliced
 
-    def _into_packet(self) -> int:
-        """Samples of the next frame that come before the packet that ends it; 0 if it is all in one."""
-        if self._newest is None:
-            return 0
-        ahead = (self._newest.start - self._position) % (self._newest.end - self._newest.start)
-        return ahead if ahead < FRAME else 0
-
     def _follow(self, sound: Sound, course: Course) -> bytes | None:
         """Splice the next frame if all the audio for it is there, and its seam is alike enough."""
         first, last = course.shifts[0], course.shifts[-1]
         before = self._last_frame if first < 0 else b""
-        audio = self._read(self._position, self._position + FRAME + max(0, last))
+        timeline = self._timeline
+        audio = timeline.read(timeline.position, timeline.position + FRAME + max(0, last))
         if audio is None or len(before) < -first * self._width:
             return None
         spliced = sound.splice(before + audio, len(before) // self._width, course.shifts)
         if spliced.likeness < course.least_likeness:
             return None
-        self._move_to(self._position + FRAME + spliced.shift)
+        timeline.move_to(timeline.position + FRAME + spliced.shift)
         self._cut += max(0, spliced.shift)
         self._stretched += max(0, -spliced.shift)
         return spliced.frame
 
-    def _read(self, start: int, end: int) -> bytes | None:
-        """Look at what lies between two positions; None if not all of it has come."""
-        if self._coded:
-            self._decode(end)
-        pieces, cursor, width = [], start, self._width
-        for segment in self._segments:
-            if segment.start > cursor or cursor >= end:
-                break
-            pieces.append(segment.payload[(cursor - segment.start) * width : (end - segment.start) * width])
-            cursor = max(cursor, segment.end)
-        return b"".join(pieces) if cursor >= end else None
-
-    def _miss(self, segment: _Segment, arrival: float) -> None:
+    def _miss(self, segment: Segment, arrival: float) -> None:
         """Count a packet that came after its time, and wait at the next ticks so that its like would be in time.
 
         One straggler buys three frames at most: a packet half a second late is not worth half a second of silence.
         """
         self._late += 1
-        behind = min(_LONGEST_STRIDE, ceil((self._position - segment.start) / FRAME))
-        has = self._delay.of(self._position / CLOCK_RATE, arrival)
+        behind = min(_LONGEST_STRIDE, ceil((self._timeline.position - segment.start) / FRAME))
+        has = self._delay.of(self._timeline.position / CLOCK_RATE, arrival)
         affordable = int((MAXIMUM - has) / _FRAME_TIME)
         self._waits_owed = max(0, min(behind, affordable))
         self._delay.raise_to(has + self._waits_owed * _FRAME_TIME)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipagent.rtp.jitter_buffer import FRAME, JitterBuffer, Lost
+from sipagent.rtp.jitter_buffer import JitterBuffer, Lost
+from sipagent.rtp.timeline import FRAME
 
 TICK = 0.02
 QUIET = 0xFF
