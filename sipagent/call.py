@@ -14,6 +14,7 @@ call is already in its new state, and only the wire is left to follow.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Protocol, TypeVar
@@ -87,13 +88,13 @@ class Call:
         self._transfer: Transfer | None = None
         self._ringback: Ringback | None = None
         self._is_aside = False
-        self._stream = EventStream(self._handler_failed)
         self._speaks = False
         self._source: Source | None = None
         self._hearers: list[Hearer] = []
         loop = asyncio.get_running_loop()
         self.broken: asyncio.Future[BaseException] = loop.create_future()
         """What a handler or hearer of the scenario raised, if one did: the call is then ended as if it had."""
+        self._stream = EventStream(partial(_break, self.broken))
         self._end: asyncio.Future[Disconnected] = loop.create_future()
         self._turn: asyncio.Future[bool] | None = None
         self._wants_hold = False
@@ -311,7 +312,7 @@ class Call:
             try:
                 hearer.hear(audio, encoding, voiced=voiced)
             except Exception as error:  # a hearer fails its call, as a handler does, and not the media of others
-                self._handler_failed(error)
+                _break(self.broken, error)
 
     def take_digit(self, event: DigitReceived) -> None:
         """A key press, in one of the ways that there are. Told of in a second one, it is not a second press."""
@@ -323,16 +324,21 @@ class Call:
         self.publish(event)
 
     def take_end(self, *, by: str, reason: str) -> None:
-        """The call is over: free the media, say so, end the event stream."""
+        """The call is over: free the media, say so, end the event stream, and let go of all who had to do with it.
+
+        They know the call, and it them: it would wait for the garbage collector, which must not run beside calls.
+        """
         if self.is_over:
             return
         end = Disconnected(reason=reason, by=self._far_end if by == "caller" else by)
         self._end.set_result(end)
         self._turn_ended(False)
-        self._line.media.close()
+        self._line.close()
         if self._transfer is not None:
             self._transfer.caller_gone(reason or "the caller has hung up")
         self._stream.finish(end)
+        self._hearers.clear()
+        self._source = self._progress = None
 
     def take_answer_to_refer(self, code: int, reason: str) -> None:
         """The far end has answered our REFER."""
@@ -387,9 +393,10 @@ class Call:
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(accepted)
 
-    def _handler_failed(self, error: BaseException) -> None:
-        if not self.broken.done():
-            self.broken.set_result(error)
+
+def _break(broken: "asyncio.Future[BaseException]", error: BaseException) -> None:
+    if not broken.done():
+        broken.set_result(error)
 
 
 def _is_lost(unit: object | None, event: ProviderClosed | ProviderFailed) -> bool:

@@ -21,8 +21,8 @@ class LegMedia:
     leg: Leg
 
     def __init__(self, make_recorder: MakeRecorder) -> None:
-        self.watch: Callable[[MediaEvent], None] = lambda event: None
-        """Who is told what happens on the leg, the tape excepted."""
+        self.watch: Callable[[MediaEvent], None] = _nobody
+        """Who is told what happens on the leg until its end, tape and what its `ear` hears excepted."""
         self._relayed = Transcoder()
         self._make_recorder = make_recorder
         self._recorder: Recorder | None = None
@@ -38,6 +38,8 @@ class LegMedia:
         if isinstance(event, LegClosed):
             self._end.set_result(self._recorder.close() if self._recorder is not None else None)
         self.watch(event)
+        if isinstance(event, LegClosed):
+            self.watch = _nobody  # it knows us
 
     async def ended(self) -> None:
         """Wait until the leg is closed, and what was recorded is on disk."""
@@ -134,3 +136,7 @@ def _srtp_keys(keys: MediaKeys | None) -> SrtpKeys | None:
     if keys is None:
         return None
     return SrtpKeys(suite=keys.suite, sending=keys.sending, receiving=keys.receiving, mki_length=keys.mki_length)
+
+
+def _nobody(event: MediaEvent) -> None:
+    """Who watches a leg that is not a call's yet, or no more."""

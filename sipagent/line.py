@@ -84,9 +84,9 @@ class Line:
     ) -> None:
         self.session = session
         self.media = media
-        self.agreed: Callable[[Negotiated], None] = lambda negotiated: None
+        self.agreed: Callable[[Negotiated], None] = _nobody
         """Who is told of every agreement, once it is in force."""
-        self.turned: Callable[[bool], None] = lambda accepted: None
+        self.turned: Callable[[bool], None] = _nobody
         """Who is told what became of `turn`."""
         self._signalling = signalling
         self._description = description
@@ -277,7 +277,16 @@ class Line:
         self.session.bye(self._signalling.now(), reason=reason)
         self._signalling.transmit()
 
+    def close(self) -> None:
+        """The call is over: give the port back, and tell nobody anything any more."""
+        self.media.close()
+        self.agreed = self.turned = _nobody
+
     def _take(self, negotiated: Negotiated) -> None:
         self._settled = negotiated
         self.media.agree(negotiated)
         self.agreed(negotiated)
+
+
+def _nobody(result: object) -> None:
+    """Who is told while, or once, there is no call."""

@@ -70,7 +70,8 @@ class EventStream:
     def finish(self, event: Event) -> None:
         """Deliver the last event, and end every iterator once it has read it. Later events go nowhere.
 
-        Who listens longest is told last: what others publish on hearing of the end comes before it.
+        Who listens longest is told last: what others publish on hearing of the end comes before it. Then every listener
+        is let go, and with it what it knows.
         """
         if self._closed:
             return
@@ -78,6 +79,7 @@ class EventStream:
             self._tell(listener, event)
         self._keep(event)
         self._closed = True
+        self._listeners.clear()
         for queue in self._queues:
             queue.put_nowait(None)
 

@@ -37,7 +37,6 @@ from sipagent.media import (
     RtpTimeout,
     TickRecord,
     Unauthentic,
-    UplinkBlock,
 )
 from sipagent.net.driver import SipDriver
 from sipagent.performance import Scenario, perform
@@ -284,6 +283,7 @@ class Switchboard:
         active = self._calls[line.session] = Active(call=call, line=line, media=media)
         call.on(Event, lambda event: self._publish(call.call_id, event))
         media.watch = lambda event: self._media_happened(active, event)
+        media.leg.ear = call.take_audio
         if self._recording is not None:
             self._record(call, self._recording(call.call_id))
         return active
@@ -365,8 +365,6 @@ class Switchboard:
     def _media_happened(self, active: Active, event: MediaEvent) -> None:
         call = active.call
         match event:
-            case UplinkBlock(audio=audio, encoding=encoding, voiced=voiced):
-                call.take_audio(audio, encoding, voiced=voiced)
             case DigitHeard(digit=digit, method=method, duration_ms=duration_ms):
                 call.take_digit(DigitReceived(digit=digit, method=method, duration_ms=duration_ms))
             case TickRecord():

@@ -23,10 +23,14 @@ class PlayedClip:
     """A clip played into a call after what is queued there. `over` is called when it has left, or was cleared."""
 
     def __init__(self, clip: bytes, call: Speaker, over: Callable[[], None]) -> None:
-        self.is_over = False
-        self._over = over
+        self._over: Callable[[], None] | None = over
         audio = convert(clip, PCMU, call.encoding)
         call.speak(audio, marks=((duration(clip, PCMU), "end"),), listener=self)
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it will be sent any more."""
+        return self._over is None
 
     def mark_passed(self, name: str, position: int) -> None:
         """The last sample has left."""
@@ -37,6 +41,6 @@ class PlayedClip:
         self._end()
 
     def _end(self) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self._over()
+        over, self._over = self._over, None
+        if over is not None:
+            over()

@@ -9,6 +9,7 @@ All of it happens in plain functions, in the order of the events; only tools run
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -76,16 +77,17 @@ class Conversation:
         self._clips = clips
         self._greeting = greeting
         self._greeting_instructions = greeting_instructions
-        self._tools = RunningTools(mind, self, tools=tools, transfer_to=transfer_to, run_tool=run_tool)
+        me = weakref.proxy(self)  # whose parts do not keep it: it need not wait for the garbage collector
+        self._tools = RunningTools(mind, me, tools=tools, transfer_to=transfer_to, run_tool=run_tool)
         self._call: AgentCall
         self._turn = Turn()
-        self._delivery = Delivery(voice, self)
+        self._delivery = Delivery(voice, me)
         self._is_expecting = False
         self._farewell_in: str | None = None
         self._is_held = False
         self._became_quiet = asyncio.Event()
         self._clip: PlayedClip | None = None
-        self._silence = SilenceWatch(self._take_silence)
+        self._silence = SilenceWatch(lambda: me._take_silence())
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
 
@@ -322,7 +324,8 @@ class Conversation:
     async def _miss_mind(self) -> None:
         """A mind that still does not stand a while after the answer is lost: the caller may be talking to nobody."""
         try:
-            await asyncio.wait_for(self._mind.ready(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self._mind.ready()
         except TimeoutError:
             self._step(TurnInput.MIND_FAILED if self._is_expecting else TurnInput.MIND_LOST)
         except ProviderError:

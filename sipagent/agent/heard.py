@@ -151,8 +151,9 @@ class Utterance:
         return self._state in OVER
 
     def watch(self, changed: Callable[[Speech], None]) -> None:
-        """Call `changed(self)` at every change of state from now on."""
-        self._watchers.append(changed)
+        """Call `changed(self)` at every change of state from now on; the last is known by `finished`."""
+        if not self.finished:
+            self._watchers.append(changed)
 
     def __await__(self) -> Generator[Any, None, str]:
         if not self.finished:
@@ -236,5 +237,8 @@ class Utterance:
         if state is self._state:
             return
         self._state = state
-        for changed in tuple(self._watchers):
+        watchers = tuple(self._watchers)
+        if self.finished:
+            self._watchers.clear()  # they know us
+        for changed in watchers:
             changed(self)

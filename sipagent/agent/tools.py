@@ -8,6 +8,7 @@ A parameter annotated `Call` is given and is not in the schema. A plain `def` ru
 """
 
 import asyncio
+import functools
 import inspect
 import json
 import logging
@@ -46,7 +47,7 @@ class Tool:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
-    @property
+    @functools.cached_property
     def declaration(self) -> Mapping[str, Any]:
         """What a model is told: `name`, `description`, and `parameters` as a JSON schema without references."""
         schema = self._model.model_json_schema()

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sipagent.audio.encoding import PCMU, duration
 from sipagent.media.commands import Bridge, Clear, CloseLeg, Command, Record, SendDigit, SetMedia, Speak, StreamSettings
-from sipagent.media.events import Drained, MarkPassed, MediaEvent, SpeechCleared
+from sipagent.media.events import Drained, LegClosed, MarkPassed, MediaEvent, SpeechCleared, UplinkBlock
 from sipagent.rtp.digits import DigitSender
 
 
@@ -19,6 +19,13 @@ class SpeechListener(Protocol):
 
     def cleared(self, report: Any) -> None:
         """Speech was dropped: a report with `sent_until` and `acknowledged_until`."""
+
+
+class Ear(Protocol):
+    """Who hears the peer."""
+
+    def __call__(self, audio: bytes, encoding: str, *, voiced: bool) -> None:
+        """Take a block of audio; `voiced` if it is loud enough to be speech."""
 
 
 @dataclass(slots=True)
@@ -36,7 +43,8 @@ class Leg:
 
     Its positions count speech given since it was opened, in units of 1/8000 s. A listener hears of each mark of its
     speech that passes; if any of the speech may not have left when it is dropped, or the leg ends, it hears `cleared`.
-    After `close` the methods do nothing.
+    What the peer says goes to `ear` if there is one, all else to `on_event`; both are let go with the leg's end. After
+    `close` the methods do nothing.
     """
 
     def __init__(
@@ -57,7 +65,8 @@ class Leg:
         self.position = 0
         """The position that the next speech will have."""
         self._submit_command = submit
-        self._on_event = on_event
+        self.ear: Ear | None = None
+        self._on_event: Callable[[MediaEvent], None] | None = on_event
         self._speeches = 0
         self._pending: deque[_Pending] = deque()
         self._closed = False
@@ -102,17 +111,24 @@ class Leg:
         self._closed = True
 
     def deliver(self, event: MediaEvent) -> None:
-        """Take an event of this leg from its driver: speech concerns its listener, the rest `on_event`."""
+        """Take an event of this leg from its driver."""
+        if isinstance(event, UplinkBlock) and self.ear is not None:  # 25 times a second: first, and without detours
+            self.ear(event.audio, event.encoding, voiced=event.voiced)
+            return
         match event:
             case MarkPassed():
                 self._mark_passed(event)
+                return
             case SpeechCleared():
                 self._cleared(event)
+                return
             case Drained():
                 self._release(event.speeches)
-                self._on_event(event)
-            case _:
-                self._on_event(event)
+        on_event = self._on_event
+        if isinstance(event, LegClosed):
+            self.ear = self._on_event = None
+        if on_event is not None:
+            on_event(event)
 
     def _submit(self, command: Command) -> None:
         if not self._closed:

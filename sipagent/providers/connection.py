@@ -99,13 +99,12 @@ class Readiness:
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
-        self._future: asyncio.Future[None] | None = None
+        self._future: asyncio.Future[ProviderError | None] | None = None
 
     def begin(self) -> None:
         """An attempt begins: whoever waits, for the last one too, waits for this one."""
         if self._future is None or self._future.done():
             self._future = asyncio.get_running_loop().create_future()
-            self._future.add_done_callback(_look_at)
 
     def stand(self) -> None:
         """The socket can be used."""
@@ -115,13 +114,16 @@ class Readiness:
     def fail(self, error: ProviderError) -> None:
         """The attempt has failed."""
         if self._future is not None and not self._future.done():
-            self._future.set_exception(error)
+            self._future.set_result(error)
 
     async def wait(self) -> None:
         """Return once the socket can be used. Raises the ProviderError of an attempt that failed."""
         if self._future is None:
             raise LocalProtocolError(f"{self._unit} is used outside its `async with`")
-        await asyncio.shield(self._future)
+        if (failure := await asyncio.shield(self._future)) is not None:
+            # one for each who waits: an exception that is kept keeps all frames that it came through, and they us
+            text = str(failure).removeprefix(f"{failure.provider}: ")
+            raise ProviderError(failure.provider, text, status=failure.status)
 
 
 class Leaving:
@@ -140,12 +142,6 @@ class Leaving:
         """Return when all are closed."""
         if self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def _look_at(future: "asyncio.Future[None]") -> None:
-    """Whoever waits gets the exception; that nobody does is no fault."""
-    if not future.cancelled():
-        future.exception()
 
 
 def websocket_url(base: str, path: str) -> str:

@@ -7,6 +7,7 @@ typed events. Everything happens in plain functions when a frame arrives: the sa
 Wire: platform.openai.com, "Realtime API", GA shape; the `OpenAI-Beta` header is never sent.
 """
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -82,7 +83,8 @@ class OpenAIRealtime:
         )
         given, self._notices = modernise(session or {})
         merge(session_object, complete_detection(given, silence_ms))
-        self._link = RealtimeLink(session_object, g711.PCMU, self)
+        # held weakly: who knows each other waits for the garbage collector when the call is over
+        self._link = RealtimeLink(session_object, g711.PCMU, weakref.proxy(self))
         self.failure: ProviderError | None = None
         """Why it cannot be used; None while it can, or is still being opened."""
         self._surroundings: Surroundings | None = None
@@ -90,20 +92,6 @@ class OpenAIRealtime:
         self._history = History()
         self._repairs: dict[str, str] = {}
         self._calls = ToolCalls()
-        self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
-            "error": self._on_error,
-            "input_audio_buffer.speech_started": self._on_speech_started,
-            "input_audio_buffer.speech_stopped": self._on_speech_stopped,
-            "input_audio_buffer.committed": self._on_committed,
-            "conversation.item.added": self._on_item_added,
-            "conversation.item.done": self._on_item_done,
-            "conversation.item.input_audio_transcription.completed": self._on_transcript,
-            "response.created": self._on_response_created,
-            "response.output_text.delta": self._on_text_delta,
-            "response.output_text.done": self._on_text_done,
-            "response.function_call_arguments.done": self._on_tool_call,
-            "response.done": self._on_response_done,
-        }
 
     async def __aenter__(self) -> "OpenAIRealtime":
         self._surroundings = surroundings.get()
@@ -249,8 +237,8 @@ class OpenAIRealtime:
         """Tell of a frame under its name on the wire; then do what it asks for."""
         kind = str(frame.get("type", ""))
         self._here.publish(ProviderEvent(provider=self.name, type=kind, data=frame))
-        if handler := self._handlers.get(kind):
-            handler(frame)
+        if handler := _HANDLERS.get(kind):
+            handler(self, frame)
 
     def _on_error(self, frame: Mapping[str, Any]) -> None:
         """Most errors leave the session usable; their code decides."""
@@ -369,3 +357,19 @@ class OpenAIRealtime:
             self.send("conversation.item.create", item=item)
         if any(not self._responses.is_dead(response) for response in answered):
             self.create_response()
+
+
+_HANDLERS: Mapping[str, Callable[[OpenAIRealtime, Mapping[str, Any]], None]] = {
+    "error": OpenAIRealtime._on_error,
+    "input_audio_buffer.speech_started": OpenAIRealtime._on_speech_started,
+    "input_audio_buffer.speech_stopped": OpenAIRealtime._on_speech_stopped,
+    "input_audio_buffer.committed": OpenAIRealtime._on_committed,
+    "conversation.item.added": OpenAIRealtime._on_item_added,
+    "conversation.item.done": OpenAIRealtime._on_item_done,
+    "conversation.item.input_audio_transcription.completed": OpenAIRealtime._on_transcript,
+    "response.created": OpenAIRealtime._on_response_created,
+    "response.output_text.delta": OpenAIRealtime._on_text_delta,
+    "response.output_text.done": OpenAIRealtime._on_text_done,
+    "response.function_call_arguments.done": OpenAIRealtime._on_tool_call,
+    "response.done": OpenAIRealtime._on_response_done,
+}

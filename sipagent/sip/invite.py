@@ -32,6 +32,7 @@ from sipagent.sip.party import Party
 from sipagent.sip.session_timer import Due
 from sipagent.sip.transaction import ServerTransaction
 from sipagent.sip.uri import Uri
+from sipagent.sip.weakly import weakly
 
 _OVER = {
     SessionState.LEAVING,
@@ -107,12 +108,11 @@ class InviteSession:
         self._changes = Modification(
             self._party,
             owns_call_id=self.outgoing,
-            due=self._offer_due,
-            told=self._changed,
-            settle=self._settle,
+            due=weakly(self._offer_due),
+            told=weakly(self._changed),
+            settle=weakly(self._settle),
         )
-        self._info = InfoQueue(self._party, self._informed)
-        self._in_dialog = InDialog(self, self._party, self._answering, self._changes, self._step)
+        self._info = InfoQueue(self._party, weakly(self._informed))
         self._promise = b""
 
     @classmethod
@@ -302,7 +302,8 @@ class InviteSession:
         elif request.method == "BYE":
             self._receive_bye(transaction, now)
         else:
-            self._in_dialog.receive(transaction, dialog, now)
+            inside = InDialog(self, self._party, self._answering, self._changes, self._step)
+            inside.receive(transaction, dialog, now)
             self._settle(now)
 
     def _receive_bye(self, transaction: ServerTransaction, now: float) -> None:
@@ -416,6 +417,7 @@ class InviteSession:
             self._release(now)
         self._settle(now)
         if self.state is SessionState.ENDED:
+            self._calling = None  # what still comes for our INVITE goes there: its transaction knows the way
             self._ended(self)
 
     def _settle(self, now: float) -> None:

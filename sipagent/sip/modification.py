@@ -241,6 +241,7 @@ class Modification:
             if response is not None and code < 300:
                 self._confirm(change, change.request, response, now)
             self._step(self._input(change, code, response, now), now, change, code, response)
+            change.request = None  # it knows the change; of a 2xx that comes again only the ACK matters
             self._settle(now)
 
     def _confirm(self, change: _Change, request: DialogRequest, response: Response, now: float) -> None:

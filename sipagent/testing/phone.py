@@ -88,10 +88,11 @@ class Rehearsal:
     async def dial(self) -> "Caller":
         """Ring, and wait for the answer. Raises CallFailed if the agent does not take the call."""
         outbound = await self._caller.call_directly(f"sip:agent@{PHONE}")
+        call_id = outbound.call_id
         said: asyncio.Queue[str] = asyncio.Queue()
 
         def listen(stamped: Stamped) -> None:
-            if stamped.call_id == outbound.call_id and isinstance(stamped.event, AgentSaid):
+            if stamped.call_id == call_id and isinstance(stamped.event, AgentSaid):
                 said.put_nowait(stamped.event.heard_text)
 
         self.phone.watch(listen)

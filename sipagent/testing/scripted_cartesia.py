@@ -140,8 +140,12 @@ class ScriptedCartesia:
         """Send a frame at a time. Timers of one moment fire in any order, so frames keep a queue of their own."""
         if when < float("inf"):
             context.outbox.append(frame)
-            timer = asyncio.get_running_loop().call_at(when, lambda: socket.deliver(context.outbox.popleft()))
-            context.timers.append(timer)
+            context.timers.append(asyncio.get_running_loop().call_at(when, self._deliver, context, socket))
+
+    def _deliver(self, context: _Context, socket: ScriptedSocket) -> None:
+        socket.deliver(context.outbox.popleft())
+        if not context.outbox:
+            context.timers.clear()
 
     def _cancel(self, socket: ScriptedSocket, context: _Context) -> None:
         for timer in context.timers:
