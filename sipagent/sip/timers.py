@@ -14,6 +14,11 @@ PATIENCE = 64 * T1
 """After which a transaction gives up: timers B, F, H, J, L, M, and the wait for an ACK."""
 
 
+_OUTDATED = 8
+"""Entries that may wait for their time in vain, beside one for each that does not: a call that is over would otherwise
+be kept until its session timer, half an hour later."""
+
+
 class Machine(Protocol):
     """A protocol machine, as far as time concerns it."""
 
@@ -40,6 +45,9 @@ class Schedule:
         elif self._deadlines.get(machine) != deadline:
             self._deadlines[machine] = deadline
             heapq.heappush(self._heap, (deadline, next(self._serial), machine))
+        if len(self._heap) > 2 * len(self._deadlines) + _OUTDATED:
+            self._heap = [entry for entry in self._heap if self._deadlines.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
 
     def next(self) -> float | None:
         """The earliest deadline of all."""
