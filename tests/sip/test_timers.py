@@ -1,4 +1,4 @@
-"""The schedule: whose time has come, and that nobody is kept whose time will never come."""
+"""The schedule: the earliest deadline, whatever was set and changed before."""
 
 import gc
 import weakref
@@ -6,43 +6,59 @@ import weakref
 from sipagent.sip.timers import Schedule
 
 
-class Clock:
-    """A machine with one deadline, which it has until somebody takes it away."""
-
+class Alarm:
     def __init__(self, deadline: float | None) -> None:
         self.deadline = deadline
-
-    def handle_timer(self, now: float) -> None:
-        self.deadline = None
 
     def next_timer(self) -> float | None:
         return self.deadline
 
-
-def test_the_earliest_is_due_first_and_only_by_its_last_word() -> None:
-    schedule, early, late = Schedule(), Clock(1.0), Clock(2.0)
-    for clock in (late, early):
-        schedule.update(clock)
-    early.deadline = 3.0
-    schedule.update(early)
-
-    assert schedule.next() == 2.0
-    assert schedule.pop_due(1.9) is None
-    assert [schedule.pop_due(5.0) for _ in range(3)] == [late, early, None]
-    assert not schedule
+    def handle_timer(self, now: float) -> None:
+        self.deadline = None
 
 
-def test_machines_that_have_no_deadline_any_more_are_not_kept_until_it() -> None:
-    schedule, lasting = Schedule(), Clock(5000.0)
+def test_machines_come_due_in_order() -> None:
+    schedule, late, early = Schedule(), Alarm(3.0), Alarm(1.0)
+    for alarm in (late, early):
+        schedule.update(alarm)
+    assert schedule.next() == 1.0
+    assert schedule.pop_due(0.9) is None
+    assert schedule.pop_due(3.0) is early
+    assert schedule.pop_due(3.0) is late
+    assert schedule.next() is None
+
+
+def test_only_the_newest_deadline_of_a_machine_counts() -> None:
+    schedule, alarm = Schedule(), Alarm(1.0)
+    schedule.update(alarm)
+    alarm.deadline = 5.0
+    schedule.update(alarm)
+    assert schedule.next() == 5.0
+    alarm.deadline = None
+    schedule.update(alarm)
+    assert schedule.next() is None
+
+
+def test_a_deadline_that_comes_back_counts_once() -> None:
+    schedule, alarm = Schedule(), Alarm(1.0)
+    for deadline in (1.0, 5.0, 1.0):
+        alarm.deadline = deadline
+        schedule.update(alarm)
+    assert schedule.pop_due(9.0) is alarm
+    assert schedule.pop_due(9.0) is None
+
+
+def test_machines_without_a_deadline_are_not_kept_until_the_one_they_had() -> None:
+    schedule, lasting = Schedule(), Alarm(5000.0)
     schedule.update(lasting)
     gone = []
     for number in range(1000):
-        clock = Clock(1800.0 + number)
-        schedule.update(clock)
-        clock.deadline = None
-        schedule.update(clock)
-        gone.append(weakref.ref(clock))
-    del clock
+        alarm = Alarm(1800.0 + number)
+        schedule.update(alarm)
+        alarm.deadline = None
+        schedule.update(alarm)
+        gone.append(weakref.ref(alarm))
+    del alarm
 
     gc.collect()
     assert sum(each() is not None for each in gone) <= 10
