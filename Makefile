@@ -3,6 +3,7 @@
 # make interop     real calls with other makers' PBXs and phones, each group in a network namespace of its own (root)
 # make fuzz        changed messages, at random, to every parser: FUZZ_SECONDS=60 each; a long one takes 3600
 # make model       calls in which anything happens at any moment, against a model of them: MODEL_RUNS=5000 of 50 steps each
+# make soak        100 calls that come and go for half an hour, over a bad network: SOAK_SECONDS=1800
 # make bench       measures, and writes docs/figures.md
 # make clean       removes what these made
 
@@ -11,8 +12,9 @@ VENV   ?= .venv
 ARGS   ?=
 FUZZ_SECONDS ?= 60
 MODEL_RUNS ?= 5000
+SOAK_SECONDS ?= 1800
 
-.PHONY: demo test interop fuzz model bench clean
+.PHONY: demo test interop fuzz model soak bench clean
 
 demo: $(VENV)/.installed-local
 	$(VENV)/bin/sipagent demo $(ARGS)
@@ -31,6 +33,9 @@ fuzz: $(VENV)-fuzz/.installed
 
 model: $(VENV)/.installed-dev
 	SIPAGENT_MODEL_SEED=$${SIPAGENT_MODEL_SEED:-random} SIPAGENT_MODEL_RUNS=$(MODEL_RUNS) $(VENV)/bin/python -m pytest tests/sip/test_model.py $(ARGS)
+
+soak: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m tests.soak.run --seconds $(SOAK_SECONDS) $(ARGS)
 
 bench: $(VENV)/.installed-dev $(VENV)-bench/.installed
 	$(VENV)/bin/python -m tests.benchmarks.run $(ARGS)
