@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipagent.audio.ogg import Pages, opus_tags
+from sipagent.recorder.new_file import new_file
 
 BIT_RATE = 24_000
 """Bits a second and channel: speech of this rate is hardly told from the original."""
@@ -33,7 +34,7 @@ class OggFile:
         head = bytes(self._encoder.extradata or b"")
         self._skipped = int.from_bytes(head[_SKIP], "little") + _PACKET
         head = head[: _SKIP.start] + self._skipped.to_bytes(2, "little") + head[_SKIP.stop :]
-        self._file = path.open("wb", buffering=0)
+        self._file = new_file(path)
         self._file.write(self._pages.page([head], 0) + self._pages.page([opus_tags("sipagent")], 0))
         self.write(np.zeros((channels, rate // 50), np.int16))  # some players open no file without sound in it
 

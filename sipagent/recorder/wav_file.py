@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipagent.audio import wav
+from sipagent.recorder.new_file import new_file
 
 
 class WavFile:
@@ -15,7 +16,7 @@ class WavFile:
         self._rate = rate
         self._channels = channels
         self._frames = 0
-        self._file = path.open("wb", buffering=0)
+        self._file = new_file(path)
         self.write(np.empty((channels, 0), np.int16))
 
     def write(self, samples: NDArray[np.int16]) -> None:

@@ -132,6 +132,24 @@ def test_the_file_is_whole_after_every_piece_of_tape(tmp_path: Path) -> None:
 
 
 @BOTH
+def test_two_calls_recorded_under_one_name_have_a_file_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    path = tmp_path / name
+    first, second = Recorder(path), Recorder(path)
+    for recorder, lasts in ((first, 4), (second, 2)):
+        for _ in range(lasts):
+            recorder.write(tape())
+    for recorder in (first, second):
+        recorder.close().result()
+    sizes = [file.stat().st_size for file in (path, path.with_stem("call-2"))]
+    assert sizes[0] > 1.5 * sizes[1]
+    assert f"recorded to {path}: this one is in {path.with_stem('call-2')}" in caplog.text
+    recorded(path, tape())
+    assert path.stat().st_size < sizes[1], "a call that is over leaves its name to the next"
+
+
+@BOTH
 def test_a_file_that_cannot_be_made_is_told_at_once(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileNotFoundError, match="No such file"):
         Recorder(tmp_path / "no such directory" / name)
