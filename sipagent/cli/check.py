@@ -12,8 +12,8 @@ from sipagent.cli.report import json_line
 from sipagent.config import Account, Configuration, Trunk
 from sipagent.config.keys import PROVIDERS, is_usable
 from sipagent.config.limits import require_available, unavailable
-from sipagent.config.options import General
-from sipagent.config.values import RtpPorts
+from sipagent.config.options import General, Record
+from sipagent.config.values import Capture, Dtmf, Recording, RtpPorts, Srtp
 from sipagent.errors import ConfigurationError
 from sipagent.events import Registered, RegistrationFailed, Stamped
 from sipagent.net.tls import client_context, server_context
@@ -61,6 +61,8 @@ def description(configuration: Configuration) -> list[tuple[str, str]]:
     for name, agent in configuration.agents.items():
         needs = [_need(configuration, provider) for provider in PROVIDERS[agent.pipeline]]
         said.append(("agent", f"{name or '(default)'}: {agent.pipeline.value}, needs {', '.join(needs) or 'nothing'}"))
+    if kept := _kept(configuration.record):
+        said.append(("records", f"{kept} in {configuration.record.directory.absolute()}"))
     return [*said, *(("note", sentence) for sentence in unavailable(configuration))]
 
 
@@ -73,10 +75,19 @@ def _carried(general: General) -> str:
 
 
 def _served(line: Account | Trunk) -> str:
-    """Say how a line is reached, and who answers on it."""
+    """Say how a line is reached, what is its own in the media, and who answers on it."""
     numbers = f", numbers {', '.join(line.called)}" if isinstance(line, Trunk) and line.called else ""
     agent = f", agent {line.agent}" if line.agent else ""
-    return f" ({line.transport.value.lower()}{numbers}{agent})"
+    srtp = f", srtp {line.srtp.value}" if line.srtp is not Srtp.OFF else ""
+    codecs = f", codecs {' '.join(codec.value for codec in line.codecs)}" if line.codecs else ""
+    keys = f", keys by {line.dtmf.value}" if isinstance(line, Account) and line.dtmf is not Dtmf.RFC4733 else ""
+    return f" ({line.transport.value.lower()}{srtp}{codecs}{keys}{numbers}{agent})"
+
+
+def _kept(record: Record) -> str:
+    """Say what stays of a call; nothing where nothing does."""
+    forms = [form.value for form in (record.calls, record.capture) if form not in (Recording.OFF, Capture.OFF)]
+    return " and ".join(forms)
 
 
 def _need(configuration: Configuration, provider: str) -> str:

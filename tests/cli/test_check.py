@@ -30,6 +30,15 @@ def test_a_shared_port_carries_as_many_calls_as_are_allowed(sipagent: Command) -
     assert "250 at the same time: one RTP port for all, max_calls = 250" in sipagent("check").output
 
 
+def test_it_says_what_is_a_lines_own_and_what_is_kept_of_a_call(sipagent: Command) -> None:
+    account = "[account office]\nregistrar = sip:192.0.2.1\nusername = 6001\n"
+    own = "transport = tls\nsrtp = require\ncodecs = opus,ulaw\ndtmf = info\n"
+    Path("sip.conf").write_text(f"{account}{own}[record]\ncalls = ogg\ncapture = pcap\n")
+    said = sipagent("check").stdout
+    assert "sip:192.0.2.1 (tls, srtp require, codecs opus ulaw, keys by info)\n" in said
+    assert f"records        ogg and pcap in {Path('calls').absolute()}\n" in said
+
+
 def test_what_is_not_built_yet_is_a_note(sipagent: Command) -> None:
     result = sipagent("check", "--set", "agent.turn_detection=local")
     assert result.exit_code == 0
