@@ -15,6 +15,8 @@ from sipagent.bench.site import Setting, built
 from sipagent.cli.options import FAILED, OK, QUALITY, Settings, common
 from sipagent.cli.report import json_line
 
+FEW = 100
+"""Calls among which what the phone costs by itself (a wake-up each 4 ms, say) still tells."""
 APPENDS = ("20", "40", "60", "80", "100", "grow")
 
 
@@ -76,6 +78,8 @@ def _remarks(figures: Figures, calibration: Calibration) -> list[str]:
         f"The worker waited {window.waiting_percent:g} % of the time for its core, of which others had"
         f" {window.others_percent:g} % and the hypervisor {window.stolen_percent:g} %.",
     ]
+    if window.calls < FEW:
+        remarks.append("The bars are for hundreds of calls: what a phone costs by itself weighs much among so few.")
     if window.is_disturbed:
         remarks.append("That is too much: every window was disturbed, and none can tell how steady the calls are.")
     if window.lost_by_kernel or window.sent_late:
