@@ -3,7 +3,7 @@
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -12,22 +12,6 @@ from sipagent.net.port_pair import PortPair
 from sipagent.net.ports import PortPool
 
 Read = Callable[[socket.socket], list[Received]]
-
-
-@pytest.fixture
-def pair() -> Iterator[PortPair]:
-    ports = PortPool(27150, 27189, "127.0.0.1")
-    pair = ports.lease(0.0)
-    yield pair
-    ports.release(pair, 0.0)
-
-
-@pytest.fixture
-def far() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
-        bound.bind(("127.0.0.1", 0))
-        bound.settimeout(2)
-        yield bound
 
 
 @pytest.fixture

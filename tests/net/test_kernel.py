@@ -3,29 +3,11 @@
 import select
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from sipagent.net.kernel import Grid, Readiness
 from sipagent.net.port_pair import PortPair
-from sipagent.net.ports import PortPool
-
-
-@pytest.fixture
-def pair() -> Iterator[PortPair]:
-    ports = PortPool(27100, 27139, "127.0.0.1")
-    pair = ports.lease(0.0)
-    yield pair
-    ports.release(pair, 0.0)
-
-
-@pytest.fixture
-def far() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
-        bound.bind(("127.0.0.1", 0))
-        bound.settimeout(2)
-        yield bound
 
 
 def test_only_sockets_with_something_to_read_are_ready(pair: PortPair, far: socket.socket) -> None:
