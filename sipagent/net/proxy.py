@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import re
 import ssl
 from typing import cast
 
 from websockets.proxy import Proxy
 
 _LONGEST_ANSWER = 64 * 1024
+_STATUS_LINE = re.compile(rb"HTTP/\S+ +([0-9]{3})(?![0-9])")
 
 
 async def tunnel(proxy: Proxy, to: tuple[str, int], tls: ssl.SSLContext) -> asyncio.Transport:
@@ -79,5 +81,5 @@ def _credentials(proxy: Proxy) -> str:
 
 def _status(answer: bytes) -> int:
     """Read the status line; 0 for what is none."""
-    words = answer.split(b"\r\n", 1)[0].split()
-    return int(words[1]) if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1].isdigit() else 0
+    found = _STATUS_LINE.match(answer)
+    return int(found[1]) if found is not None else 0

@@ -107,6 +107,7 @@ def test_the_proxy_may_want_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"407 Proxy Authentication Required", "the proxy refused with HTTP 407"),
         (b"", "the proxy broke off"),
         (b"nonsense", "the proxy broke off"),
+        (b"9" * 5000, "the proxy broke off"),
     ],
 )
 def test_a_proxy_that_does_not_let_us_through_is_named(
