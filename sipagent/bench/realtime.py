@@ -102,6 +102,9 @@ class RealtimeSession:
     # ---- the endless answer
 
     def _answer(self, metadata: Mapping[str, Any] | None) -> None:
+        """Begin an answer. One that is being given ends: a key was pressed, and then the turn was over, or so."""
+        if self._response:
+            self._end_answer()
         response_id, item_id = self._id("resp"), self._id("item")
         self._response = {"response_id": response_id, "item_id": item_id}
         response = {"id": response_id, "object": "realtime.response", "status": "in_progress", "metadata": metadata}

@@ -53,6 +53,22 @@ def test_a_session_is_set_up_and_answers_without_end_at_the_pace_of_speech() -> 
     run(talk())
 
 
+def test_an_answer_ends_when_the_next_one_begins() -> None:
+    async def talk() -> None:
+        client = Client()
+        client.send("response.create")
+        client.kinds()
+        client.send("response.create")
+        assert client.kinds() == [
+            *("conversation.item.done", "response.done", "response.created", "conversation.item.added")
+        ]
+        await asyncio.sleep(60.5)
+        assert abs(len(client.text()) - 61 * LETTERS_A_SECOND) < 2 * LETTERS_A_SECOND
+        client.session.close()
+
+    run(talk())
+
+
 def test_the_text_leads_the_voice_by_some_seconds() -> None:
     async def talk() -> None:
         client = Client()
