@@ -80,7 +80,7 @@ ARROWS: dict[str, set[str]] = {
     "performance": {"audio", "call", "playback", "ringing"},
     "clips": {"agent", "audio", "local"},
     "pipelines": {"agent", "audio", "call", "clips", "config", "performance", "playback", "providers", "ringing"},
-    "switchboard": {*CALL, *CORE, "agent", "clips", "config", "media", "net", "recorder"},
+    "switchboard": {*CALL, *CORE, "agent", "clips", "config", "media", "net"},
     "phone": {*CALL, *CORE, "agent", "config", "net", "pipelines", "switchboard"},
     "call_files": set(),
     "record": set(),
