@@ -6,6 +6,7 @@ configuration ─► local servers, if asked ─► phone ─► calls ─► a 
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -33,6 +34,8 @@ from sipagent.phone import Softphone
 from sipagent.record import CallRecord
 from sipagent.tap import Tap
 from sipagent.world import World, real_world
+
+log = logging.getLogger("sipagent")
 
 DRAIN = 30.0
 """Seconds that running calls have to end by themselves once we are told to stop."""
@@ -193,11 +196,18 @@ class RecordWriter:
         record = self._records[stamped.call_id]
         record.take(stamped)
         if isinstance(stamped.event, Disconnected | CallMeasured):
-            path = self._files.base(stamped.call_id).with_suffix(".json")
-            path.write_text(json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            self._write(record)
         if record.is_complete:
             del self._records[stamped.call_id]
             self._files.forget(stamped.call_id)
+
+    def _write(self, record: CallRecord) -> None:
+        """Put it on disk; a disk that fails is told, and ends no call."""
+        path = self._files.base(record.call_id).with_suffix(".json")
+        try:
+            path.write_text(json.dumps(record.as_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            log.error("the record of call %s is not kept: %s: %s", record.call_id, path, error.strerror)
 
 
 def _providers(configuration: Configuration, agent: Agent | Scenario | None) -> list[str]:

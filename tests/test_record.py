@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from sipagent import AgentSaid, CallerSaid, DigitReceived, Disconnected, Event, ProviderFailed, SpeechEnded
 from sipagent.call_files import CallFiles
 from sipagent.events import CallAnswered, CallMeasured, CallReceived, MediaStarted, Stamped
@@ -83,6 +85,23 @@ def test_each_call_has_its_file_once_it_is_over(tmp_path: Path) -> None:
     assert json.loads(file.read_text(encoding="utf-8"))["media"]["score"] == 4.2
     writer.take(first[-1])
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_record_that_cannot_be_written_is_told_and_forgotten(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = CallFiles(tmp_path / "calls", wall=lambda: 0.0)
+    writer = RecordWriter(files, engine="cloud")
+    (tmp_path / "calls").rmdir()
+    for one in (*stamped("first"), Stamped(time=BEGAN + 8.2, call_id="first", event=CallMeasured(score=4.2))):
+        writer.take(one)
+    assert caplog.text.count("the record of call first is not kept") == 2
+    (tmp_path / "calls").mkdir()
+    for one in (*stamped("first"), Stamped(time=BEGAN + 8.2, call_id="first", event=CallMeasured(score=4.2))):
+        writer.take(one)
+    (file,) = (tmp_path / "calls").iterdir()
+    turns = json.loads(file.read_text(encoding="utf-8"))["turns"]
+    assert turns == json.loads(json.dumps(recorded().as_json()["turns"])), "nothing is left of a call that was over"
 
 
 def test_the_files_of_a_call_share_a_name_that_says_when_and_which(tmp_path: Path) -> None:
