@@ -22,9 +22,7 @@ class PortPool:
         self._host = host
         self._free = deque(range(low + low % 2, high, 2))
         self._resting: deque[tuple[float, int]] = deque()
-        self.capacity = len(self._free)
-        """How many calls the range carries at a time."""
-        if not self.capacity:
+        if not self._free:
             raise ConfigurationError(f"rtp_ports = {self._range} holds no even port with the next one free for RTCP")
 
     def lease(self, now: float) -> PortPair:
