@@ -152,20 +152,25 @@ class LegStatistics:
         """How the peer sounds here: a packet too late to be played is as lost as one that never came."""
         sent = self.rtp.packets_received + self.rtp.lost
         missing = self.rtp.lost + self.jitter.late + self.jitter.dropped
-        return Quality(loss=missing / sent if sent > 0 else 0.0, delay=self._on_the_way + self.jitter.delay)
+        return Quality(loss=_fraction(missing, sent), delay=self._on_the_way + self.jitter.delay)
 
     @property
     def sent_quality(self) -> Quality | None:
         """How we sound there, by the peer's reports; None if it sent none."""
         if self.rtp.remote_lost is None:
             return None
-        loss = self.rtp.remote_lost / max(1, self.rtp.packets_sent)
+        loss = _fraction(self.rtp.remote_lost, self.rtp.packets_sent)
         return Quality(loss=loss, delay=self._on_the_way + _PEERS_BUFFER)
 
     @property
     def _on_the_way(self) -> float:
         """Seconds in a packet until it is full, and in the network, of which half the round trip is known."""
         return _PACKET + (self.rtp.round_trip or 0.0) / 2
+
+
+def _fraction(lost: int, sent: int) -> float:
+    """The part that was lost. Duplicates make the count negative (RFC 3550 appendix A.3), and a peer may say anything."""
+    return min(1.0, max(0.0, lost / sent)) if sent > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
