@@ -169,7 +169,7 @@ class LegStatistics:
 
 
 def _fraction(lost: int, sent: int) -> float:
-    """The part that was lost. Duplicates make the count negative (RFC 3550 appendix A.3), and a peer may say anything."""
+    """The part that was lost. Duplicates make a count negative (RFC 3550 appendix A.3); a peer may say anything."""
     return min(1.0, max(0.0, lost / sent)) if sent > 0 else 0.0
 
 
