@@ -1,9 +1,9 @@
 """What a phone that owns its process does about memory: none is looked through, or kept, that need not be.
 
 A full collection of garbage looks at every object with the interpreter held: up to a tenth of a second where 300 calls
-stand, in which no packet leaves. What stands when the phone has started is taken out of that for good. Calls that are
-over are garbage (agent and providers know each other): they are collected as soon as nobody is on the phone, and
-otherwise when as many have ended as go on, so that they never cost more than those.
+stand, in which no packet leaves. What stands when the phone has started is taken out of that for good. A call that is
+over is freed without it; only what a scenario leaves behind may need it. So it waits until nobody is on the phone, or
+for a thousand of calls.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 
 from sipagent.events import CallAnswered, Disconnected, Stamped
 
-FEWEST = 50
-"""Calls that must have ended while others go on."""
+MOST = 1000
+"""Calls that may end while others go on; then those have to wait a moment for once."""
 AFTERWARDS = 5.0
 """Seconds from the end of a call until nothing of it runs any more."""
 
@@ -76,7 +76,7 @@ class EndedCalls:
 
     @property
     def _is_time(self) -> bool:
-        return not self._live or self._ended >= max(FEWEST, len(self._live))
+        return not self._live or self._ended >= MOST
 
     def _look(self) -> None:
         """What ended last is garbage now; but calls may have come meanwhile."""

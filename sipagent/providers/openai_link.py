@@ -155,7 +155,8 @@ class RealtimeLink:
         self._expect_a_frame(SETUP_PATIENCE)
 
     def _receive(self, frame: Mapping[str, Any]) -> None:
-        self._uplink.answered()
+        if self._is_set_up:
+            self._uplink.answered()
         self._stop_probe()
         kind = frame.get("type")
         if kind == "session.created" and self._connection is not None:
@@ -172,7 +173,7 @@ class RealtimeLink:
         waiting, self._waiting = self._waiting, []
         for frame in waiting:
             self._put(frame)
-        for audio in self._uplink.kept:
+        for audio in self._uplink.again():
             self._put(append_frame(audio))
         self._readiness.stand()
 

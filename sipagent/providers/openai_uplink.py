@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from sipagent.audio.encoding import UNITS, width
 
 KEPT = 10 * UNITS
-"""Ten seconds that a fresh session is given again."""
+"""Ten seconds that a fresh session is given again, if the server may not have heard them."""
+KEPT_OF_SILENCE = 2 * UNITS
+"""The same while all that was loud is answered: a call of silence, or of noise, is most of the time."""
 KEPT_OF_SPEECH = 60 * UNITS
 """The same while the caller speaks: his turn shall be whole."""
 LEAD = UNITS
@@ -59,9 +61,9 @@ class Uplink:
         self._keep(0)
         return turn
 
-    @property
-    def kept(self) -> Iterable[bytes]:
-        """The blocks that no turn was taken from, oldest first."""
+    def again(self) -> Iterable[bytes]:
+        """Return the blocks that no turn was taken from, oldest first: a fresh session is given them."""
+        self._loud_since = None
         return tuple(self._kept)
 
     def _keep(self, limit: int) -> None:
@@ -69,11 +71,19 @@ class Uplink:
             self._size -= len(self._kept.popleft())
 
     def answered(self) -> None:
-        """A frame came: the server lives."""
+        """A frame came from a session that is given audio: it lives, and has heard what was sent."""
         self._loud_since = None
+        self._keep_of_silence()
 
     def is_suspicious(self, now: float, *, voiced: bool) -> bool:
         """Has the server been silent for too long since the caller was loud?"""
         if voiced and self._loud_since is None:
             self._loud_since = now
-        return self._loud_since is not None and now - self._loud_since >= SUSPICION
+        if self._loud_since is None:
+            self._keep_of_silence()
+            return False
+        return now - self._loud_since >= SUSPICION
+
+    def _keep_of_silence(self) -> None:
+        if self._limit == KEPT:  # he does not speak
+            self._keep(KEPT_OF_SILENCE)
