@@ -115,7 +115,7 @@ class LegMedia:
     def record(self, path: Path, *, stereo: bool, hd_audio: bool) -> None:
         """Record from now on; a recording that runs already goes on, and this one is refused."""
         if self._recorder is not None:
-            raise LocalProtocolError("this call is being recorded already")
+            raise LocalProtocolError("this call is being recorded already, by sip.conf or an earlier record()")
         if self._end.done():
             raise LocalProtocolError("this call is over: there is nothing to record")
         self._recorder = self._make_recorder(path, stereo=stereo, hd_audio=hd_audio)
