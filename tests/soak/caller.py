@@ -44,6 +44,7 @@ class Caller:
         self._keeps_audio = keeps_audio
         self._wire = wire
         self._path = path
+        self._peer = ("", 0)
         self._saying = saying(plan.codec)
         self._clock = CLOCK[plan.codec]
         self._frame = 0
@@ -79,7 +80,8 @@ class Caller:
         """Send to the port of an answer, with its key."""
         text = answer.decode()
         if (media := _MEDIA.search(text)) is not None:
-            self.socket.connect((host, int(media[1])))
+            self._peer = host, int(media[1])
+            self.socket.connect(self._peer)
         crypto = _CRYPTO.search(text)
         if self.plan.is_encrypted and crypto is not None and (theirs := Crypto.parse(crypto[1])) is not None:
             keys = SrtpKeys(suite=SUITE, sending=self._key, receiving=theirs.key)
@@ -119,12 +121,15 @@ class Caller:
             self.socket.send(packet)
 
     def receive(self) -> None:
-        """Take one packet, if it is one, and not the news that nobody hears us any more."""
+        """Take one packet, if it is one, and not the news that nobody hears us any more.
+
+        Whoever has vanished is still spoken to for some seconds, and their port may be this caller's now.
+        """
         try:
-            data, ancillary, _, _ = self.socket.recvmsg(2048, 64)
+            data, ancillary, _, source = self.socket.recvmsg(2048, 64)
         except OSError:
             return
-        if len(data) <= _RTP.size:
+        if len(data) <= _RTP.size or source != self._peer:
             return
         _, _, sequence, timestamp, _ = _RTP.unpack_from(data)
         seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])

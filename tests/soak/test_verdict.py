@@ -6,7 +6,17 @@ from dataclasses import replace
 import pytest
 
 from sipagent.bench.streams import Reception
-from tests.soak.verdict import Memory, Probe, Sample, astray, complaints, left_behind, not_collected, sounds_otherwise
+from tests.soak.verdict import (
+    ALL,
+    Memory,
+    Probe,
+    Sample,
+    astray,
+    complaints,
+    left_behind,
+    not_collected,
+    sounds_otherwise,
+)
 
 SAMPLE = Sample(at=0.0, resident_kb=90_000, descriptors=16, threads=3, tasks=2, ports=0, calls=0)
 RECEPTION = Reception(packets=250, silent=0, lost=0, repeated=0, late=0, p50_ms=0.1, p99_ms=0.5, max_ms=2.0)
@@ -35,8 +45,8 @@ def test_memory_that_swings_and_warms_up_does_not_grow() -> None:
 
 
 def test_memory_that_grows_is_told_with_how_much() -> None:
-    (fault,) = Memory.of(soaked(100.0)).faults()
-    assert 5000 < Memory.of(soaked(100.0)).kb_a_minute < 7000
+    (fault,) = Memory.of(soaked(200.0)).faults()
+    assert 11_000 < Memory.of(soaked(200.0)).kb_a_minute < 13_000
     assert "kB a minute" in fault
 
 
@@ -49,6 +59,8 @@ def test_what_every_call_leaves_behind_is_told_by_its_type() -> None:
     before = {"a.Call": 2, "a.Cache": 1}
     assert not_collected(before, {"a.Call": 5, "a.Cache": 40}, served=1000) == []
     assert not_collected(before, {"a.Call": 900}, served=1000) == ["898 more of a.Call"]
+    assert not_collected({ALL: 200_000}, {ALL: 215_000}, served=1000) == []
+    assert not_collected({ALL: 200_000}, {ALL: 300_000}, served=1000) == ["100000 more blocks of memory"]
 
 
 def test_the_last_call_must_sound_like_the_first() -> None:

@@ -27,7 +27,7 @@ from sipagent import event_loop
 from sipagent.clips import shipped
 from sipagent.config import load
 from sipagent.errors import CallFailed
-from sipagent.events import CallReceived, Disconnected, Stamped
+from sipagent.events import CallReceived, Disconnected, ProviderFailed, Stamped
 from sipagent.net.leg_sockets import LegSockets
 from sipagent.net.media_thread import MediaThread, Ports
 from sipagent.net.port_pair import PortPair
@@ -37,6 +37,7 @@ from sipagent.pipelines import scenario_of
 from sipagent.ringing import InboundCall
 from sipagent.service import serve
 from sipagent.world import media_ports, real_world
+from tests.soak.verdict import ALL
 
 _OURS = ("sipagent.", "_asyncio.", "asyncio.", "uvloop.")
 
@@ -83,6 +84,8 @@ class Worker:
         match stamped.event:
             case CallReceived():
                 self._calls += 1
+            case ProviderFailed(provider=provider, reason=reason):
+                self._happened[f"{provider} failed: {reason}"] += 1
             case Disconnected(by=by, reason=reason):
                 self._calls -= 1
                 self._happened[f"ended by {by}: {reason}"] += 1
@@ -117,11 +120,12 @@ class Worker:
 
 
 def census() -> Counter[str]:
-    """Count the objects of our own types, and of the loop's."""
+    """Count the objects of our own types and of the loop's, and all blocks of memory."""
     gc.collect()
     types = (type(each) for each in gc.get_objects())
     names = (f"{kind.__module__}.{kind.__qualname__}" for kind in types)
-    return Counter(name for name in names if name.startswith(_OURS))
+    found = Counter(name for name in names if name.startswith(_OURS))
+    return found + Counter({ALL: sys.getallocatedblocks()})
 
 
 def obedient(scenario: Scenario) -> Scenario:
