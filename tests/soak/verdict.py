@@ -17,7 +17,7 @@ WARM = 0.25
 lasts, so warm-up is no shorter than the longest call, where a soak has the time."""
 RISE_AT_MOST = 0.1
 """Of the memory after warm-up, that the line through the rest may rise by: glibc's arenas fill up for some minutes, as
-calls of other sizes come and go. The longer a soak, the less that is a minute. What Python keeps is `not_collected`'s."""
+calls of other sizes come and go. A longer soak asks for less a minute. What Python keeps is judged apart."""
 BLOCKS, BLOCKS_A_CALL = 10_000, 30
 """Blocks of memory that Python may have more than before: for caches, and a call. One that is kept has thousands."""
 LEVEL_DB = 1.0
