@@ -3,7 +3,7 @@
 A full collection of garbage looks at every object with the interpreter held: up to a tenth of a second where 300 calls
 stand, in which no packet leaves. What stands when the phone has started is taken out of that for good. A call that is
 over is freed without it; only what a scenario leaves behind may need it. So it waits until nobody is on the phone, or
-for a thousand of calls.
+for a thousand calls.
 """
 
 import asyncio

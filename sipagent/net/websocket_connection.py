@@ -1,7 +1,8 @@
 """One WebSocket (RFC 6455) over one transport: what the sans-I/O protocol of `websockets` says, done on the loop.
 
     transport ─ bytes ─► ClientProtocol ─ frames ─► inbox ─► frames()
-    transport ◄─ bytes ─ ClientProtocol ◄──────────────────── send()
+    transport ◄─ bytes ─ ClientProtocol
+    transport ◄─ bytes ────────────────────────────────────── send()
 
 A frame is written in the call that sends it: audio goes out 25 times a second, and a task for each costs more than the
 frame. It waits only while the network takes nothing.
@@ -21,6 +22,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 from sipagent.agent.interfaces import Close
+from sipagent.net.websocket_frame import text_frame
 
 CLOSE_TIMEOUT = 2.0
 PING_INTERVAL = 20.0
@@ -93,8 +95,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         if self.ended is not None or self._protocol.state is not State.OPEN:
             return
         if self._is_writable:
-            self._protocol.send_text(frame.encode(errors="replace"))  # half a surrogate pair has no encoding
-            self._write()
+            self._transport.write(text_frame(frame))
         elif len(self._backlog) < SEND_BACKLOG:
             self._backlog.append(frame)
         else:

@@ -34,6 +34,8 @@ class Connection:
         ended: Callable[[Close | ProviderError], None],
     ) -> None:
         self.is_open = False
+        self.send = socket.send
+        """Queues one frame; only for an open connection."""
         self._provider = provider
         self._socket = socket
         self._opened = opened
@@ -42,10 +44,6 @@ class Connection:
         self._closed = False
         self._malformed = 0
         self._task = asyncio.create_task(self._run(url, headers))
-
-    def send(self, frame: str) -> None:
-        """Queue one frame; only for an open connection."""
-        self._socket.send(frame)
 
     async def close(self) -> None:
         """Close with 1000, or give up opening; returns when it is over."""
