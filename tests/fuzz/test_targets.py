@@ -23,6 +23,10 @@ FINDINGS = {
         b"From: <sip:6001@127.0.0.1>;tag=tag1\r\nTo: <sip:bob@127.0.0.2>;tag=peer\r\nCall-ID: callid1\r\n"
         b"CSeq: 32769 INVITE\r\nContact: <sip:bob@127.0.0.2>\r\nRequire: 100rel\r\n\r\n",
     ),
+    "a port of RTCP of thousands of digits: Python will not read it": (
+        "sdp",
+        b"v=0\r\nc=IN IP4 127.0.0.2\r\nm=audio 4000 RTP/AVP 0\r\na=rtcp:" + b"9" * 5000 + b"\r\n",
+    ),
 }
 """What it was, the target, and the input, cut down to what matters."""
 
