@@ -338,7 +338,7 @@ class Call:
             self._transfer.caller_gone(reason or "the caller has hung up")
         self._stream.finish(end)
         self._hearers.clear()
-        self._source = self._progress = None
+        self._source = self._progress = self._transfer = self.joined = None
 
     def take_answer_to_refer(self, code: int, reason: str) -> None:
         """The far end has answered our REFER."""

@@ -83,19 +83,22 @@ class OutboundCall:
 
     def __init__(self, call: Call, line: Line) -> None:
         self.call_id = call.call_id
-        self.rings: Callable[[int], None] = lambda code: None
-        """Who is told of provisional responses."""
+        self.rings: Callable[[int], None] = _nobody
+        """Who is told of provisional responses, until it rings no more."""
         self._call = call
         self._line = line
-        self._outcome: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+        self._outcome: asyncio.Future[Call | CallFailed] = asyncio.get_running_loop().create_future()
 
     async def answered(self, *, ring_time: float = 60.0) -> Call:
         """Wait for the far end to answer. Raises CallFailed with its status, or 408 after `ring_time` seconds."""
         try:
-            return await asyncio.wait_for(asyncio.shield(self._outcome), ring_time)
+            outcome = await asyncio.wait_for(asyncio.shield(self._outcome), ring_time)
         except TimeoutError:
             self.cancel()
             raise CallFailed(408, f"nobody answered within {ring_time:g} s", Outcome.NO_ANSWER) from None
+        if isinstance(outcome, CallFailed):  # told anew: one that was raised knows who waited, and the call with it
+            raise CallFailed(outcome.code, outcome.reason, outcome.outcome)
+        return outcome
 
     def cancel(self) -> None:
         """Stop ringing (CANCEL)."""
@@ -125,6 +128,7 @@ class OutboundCall:
         self._call.is_answered = True
         self._line.take_answer(answer)
         if self._line.speaks:
+            self.rings = _nobody
             self._outcome.set_result(self._call)
         else:
             self._call.is_answered = False
@@ -132,6 +136,10 @@ class OutboundCall:
 
     def take_refusal(self, code: int, reason: str, outcome: Outcome) -> None:
         """A final failure came, or we took the call back."""
-        self._outcome.set_exception(CallFailed(code, reason, outcome))
-        self._outcome.exception()  # nobody need be waiting
+        self.rings = _nobody
+        self._outcome.set_result(CallFailed(code, reason, outcome))
         self._call.publish(events.CallFailed(code=code, reason=reason, outcome=outcome))
+
+
+def _nobody(code: int) -> None:
+    """Who is told that it rings, where nobody asked."""

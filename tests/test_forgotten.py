@@ -5,6 +5,7 @@ its last reference.
 """
 
 import asyncio
+import contextlib
 import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from sipagent import Agent, tool
+from sipagent import Agent, InboundCall, tool
 from sipagent.agent.conversation import Conversation
 from sipagent.agent.heard import Utterance
 from sipagent.call import Call
 from sipagent.call_media import LegMedia
+from sipagent.config import Configuration
+from sipagent.config.options import Transfer as Targets
+from sipagent.errors import CallFailed
 from sipagent.line import Line
 from sipagent.media import Leg
 from sipagent.media.stream import Stream
@@ -29,6 +33,9 @@ from sipagent.stream import EventStream
 from sipagent.testing import run
 from sipagent.testing.phone import Caller, Rehearsal
 from sipagent.testing.providers import Failure, Fault, ScriptedCartesia, ScriptedOpenAI, ToolUse
+from sipagent.transfer import Transfer
+from tests.exchange import Exchange
+from tests.handset import Handset, sdp
 
 OF_A_CALL = (
     Call,
@@ -43,8 +50,10 @@ OF_A_CALL = (
     Modification,
     OpenAIRealtime,
     Stream,
+    Transfer,
     Utterance,
 )
+DESK = "127.0.0.3"
 MEMORY = 64.0
 """Seconds until SIP has forgotten a call: the longest timers of its transactions."""
 
@@ -156,10 +165,47 @@ def test_the_call_is_captured(tmp_path: Path) -> None:
 
 
 def test_a_scenario_fails(caplog: pytest.LogCaptureFixture) -> None:
-    async def fails(incoming: object) -> None:
-        call = await incoming.answer()  # type: ignore[attr-defined]
+    async def fails(incoming: InboundCall) -> None:
+        call = await incoming.answer()
         await asyncio.sleep(1)
         raise RuntimeError(f"{call.caller} asked too much")
 
     assert not left_after(Rehearsal(fails), is_apologised_to)
-    caplog.clear()
+    assert "asked too much" in caplog.text
+
+
+def test_a_call_is_refused() -> None:
+    async def refuses(incoming: InboundCall) -> None:
+        incoming.reject(486)
+
+    async def main() -> Counter[str]:
+        async with Rehearsal(refuses) as rehearsal:
+            with contextlib.suppress(CallFailed):
+                await rehearsal.dial()
+            await asyncio.sleep(MEMORY)
+            return left()
+
+    assert not run(main())
+
+
+def test_a_caller_is_put_through_and_both_calls_end() -> None:
+    async def puts_through(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+        await call.transfer("desk", mode="bridge")
+
+    async def story(exchange: Exchange) -> None:
+        desk = Handset(exchange.network, host=DESK, call_id="desk")
+        assert await exchange.handset.calls() == 200
+        invite = await desk.rings()
+        desk.answers(200, invite, sdp(host=DESK), headers=(f"Contact: <sip:desk@{DESK}>",))
+        await desk.is_asked("ACK")
+        await asyncio.sleep(2)
+        assert left()["Transfer"] == 1
+        await exchange.handset.hangs_up()
+        await desk.is_hung_up_on()
+        await asyncio.sleep(MEMORY)
+        assert not left()
+
+    Exchange(puts_through, configuration=Configuration(transfer=Targets(targets={"desk": f"sip:desk@{DESK}"}))).tell(
+        story
+    )
