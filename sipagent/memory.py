@@ -9,6 +9,7 @@ for a thousand calls.
 import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
 from collections.abc import Callable, Iterator
 
@@ -88,6 +89,10 @@ class EndedCalls:
 
 def _libc(function: str, *arguments: int) -> None:
     """Call a function of glibc; elsewhere there is none."""
-    library = ctypes.CDLL(None)
-    if hasattr(library, function):
-        getattr(library, function)(*arguments)
+    if hasattr(_loaded(), function):
+        getattr(_loaded(), function)(*arguments)
+
+
+@functools.cache
+def _loaded() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
