@@ -269,6 +269,7 @@ class MediaThread:
 
     def _move(self, media: Media, due: list[tuple[int, int]], now: float) -> None:
         """Move what is due, as (tick, phase), mostly one."""
+        began = time.thread_time()
         refused = self._take_commands(media)
         for tick, phase in due:
             self._sockets.send(media.send(tick, now, phase))
@@ -281,6 +282,8 @@ class MediaThread:
                 if isinstance(event, LegClosed):
                     self._sockets.close(event.leg)
             self._post(events)
+        for _, phase in due:
+            self._phases.took(phase, (time.thread_time() - began) / len(due))
 
     def _take_commands(self, media: Media) -> list[MediaEvent]:
         """Do what the loop asks; returns the failures of legs whose peer cannot be told from another's."""

@@ -1,34 +1,49 @@
 """The phases of a tick: when in every 20 ms which legs are moved.
 
 The packets of many legs leave in five bursts 4 ms apart, and not in a long one, in which the loop would be given the
-interpreter. Every wake-up has its price (caches are cold, and the loop is woken too); so few legs share one phase, and
-a phase without legs is slept through. The first is always woken for: it takes what is asked of legs to come.
+interpreter. Every wake-up has its price (caches are cold, and the loop is woken too); so legs share one phase until it
+takes long, which dozens of G.711 or a few of Opus make it, and a phase without legs is slept through. The first is
+always woken for: it takes what is asked of legs to come.
 """
 
 TICK = 0.02
 PHASES = 5
-FULL = 30
-"""Legs of each phase before one more is begun: they take about 0.5 ms."""
+LONG = 0.002
+"""Seconds of processor that a phase takes, before one more is begun: half of what there is until the next one."""
+_SMOOTHING = 8
+"""Ticks over which that is told: a single dear one begins nothing."""
 _ORDER = (0, 2, 4, 1, 3)
 """In which phases are begun: the next one is to find the thread free, also where the codecs of a phase are dear."""
 
 
 class Phases:
-    """How many legs each phase has. Points count phases from any time on: point // PHASES is the tick."""
+    """How many legs each phase has, and how long it takes.
+
+    Points count phases from any time on: point // PHASES is the tick.
+    """
 
     def __init__(self) -> None:
         self._legs = [0] * PHASES
+        self._took = [0.0] * PHASES
 
     def join(self) -> int:
         """Give one more leg its phase, for its life."""
-        used = _ORDER[: sum(self._legs) // FULL + 1]
-        phase = min(used, key=self._legs.__getitem__)
+        used = [phase for phase in _ORDER if self._is_used(phase)]
+        phase = min(used, key=self._took.__getitem__)
+        if self._took[phase] >= LONG and len(used) < PHASES:
+            phase = next(phase for phase in _ORDER if phase not in used)
         self._legs[phase] += 1
         return phase
+
+    def took(self, phase: int, seconds: float) -> None:
+        """Take how much processor a phase needed in this tick."""
+        self._took[phase] += (seconds - self._took[phase]) / _SMOOTHING
 
     def leave(self, phase: int) -> None:
         """A leg of this phase has ended."""
         self._legs[phase] -= 1
+        if not self._legs[phase]:
+            self._took[phase] = 0.0
 
     def next(self, point: int) -> int:
         """Return the next point after this at which there is anything to do."""
