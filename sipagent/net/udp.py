@@ -8,6 +8,7 @@ datagrams that did not arrive (IP_RECVERR): a registrar that is not running is k
 import asyncio
 import errno
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -47,7 +48,10 @@ class UdpEndpoint:
         self.local = Address(*bound.getsockname()[:2])
         """What we are bound to; the port is the real one."""
         self._routes = Routes(self.local, self._loop.time)
-        self._loop.add_reader(bound, self._readable)
+        self._readiness = select.epoll()
+        """Stands between socket and loop: uvloop no longer polls a socket that had an error, such as a word of ICMP."""
+        self._readiness.register(bound, select.EPOLLIN)
+        self._loop.add_reader(self._readiness, self._readable)
 
     @classmethod
     async def open(cls, bind: Address, receive: Receive, unreachable: Unreachable = _ignore) -> Self:
@@ -83,7 +87,8 @@ class UdpEndpoint:
     def close(self) -> None:
         """Give the port back; idempotent."""
         if self._socket.fileno() != -1:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._readiness)
+            self._readiness.close()
             self._socket.close()
 
     def _send_again(self, data: bytes, flow: Flow) -> None:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
+import uvloop
 
 from sipagent.errors import ConfigurationError
 from sipagent.net.udp import UdpEndpoint
@@ -119,6 +120,31 @@ def test_a_peer_that_is_not_there_is_told_at_once(bind: str) -> None:
         ours.close()
 
     run(main)
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_after_a_peer_that_is_not_there_the_others_are_heard(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def main() -> None:
+        received: asyncio.Queue[Received] = asyncio.Queue()
+        refused = asyncio.Event()
+        ours = await UdpEndpoint.open(
+            Address("127.0.0.1", 0),
+            lambda data, flow: received.put_nowait((data, flow)),
+            lambda flow, reason: refused.set(),
+        )
+        with peer() as theirs:
+            for number in range(3):
+                refused.clear()
+                ours.send(b"REGISTER", ours.flow_to(nobody()))
+                await refused.wait()
+                theirs.sendto(b"%d" % number, (ours.local.host, ours.local.port))
+                assert (await received.get())[0] == b"%d" % number
+        ours.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(asyncio.wait_for(main(), DEADLINE))
 
 
 def test_a_dead_peer_costs_no_other_peer_a_datagram() -> None:
