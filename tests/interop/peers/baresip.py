@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+import wave
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -83,8 +84,11 @@ class Baresip:
 
     @property
     def heard(self) -> Path:
-        """The WAV of what this phone heard in its last call."""
-        return self._recordings("dec")[-1]
+        """The WAV of what this phone heard in its last call, whose end it may be just writing."""
+        heard, deadline = self._recordings("dec")[-1], time.monotonic() + 3
+        while time.monotonic() < deadline and not _is_whole(heard):
+            time.sleep(0.05)
+        return heard
 
     @property
     def said(self) -> Path:
@@ -189,3 +193,11 @@ class Baresip:
             return self._control.recv(65536)
         except OSError:
             return b""
+
+
+def _is_whole(recording: Path) -> bool:
+    try:
+        with wave.open(str(recording)):
+            return True
+    except (EOFError, wave.Error):
+        return False
