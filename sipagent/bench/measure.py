@@ -158,9 +158,12 @@ class Bench:
 
     def _finish(self, window: Window, *, carried: int | None = None, is_cut_short: bool = False) -> Figures:
         stopped, voiced = ([], []) if self._site.stand_ins is None else self._interrupt()
-        memory, calls = host.resident_kb(self._site.worker), max(self._calls, 1)
+        calls, most = max(self._calls, 1), self._memory()
         self._hang_up(self._calls)
-        time.sleep(_CLEARED)
+        kept = self._memory_afterwards()
+        self._generator({"do": "dial", "calls": calls, "rate": RATE}, calls / RATE)
+        self._generator({"do": "hang_up", "calls": calls}, 0)
+        kept_again = self._memory_afterwards()
         set_up = sum(ramp[0] for ramp in self._ramps)
         spent = sum(ramp[1] - ramp[2] * window.processor_ms / 1000 for ramp in self._ramps)
         return Figures(
@@ -172,8 +175,9 @@ class Bench:
             first_answered_ms=self._first_took_ms,
             answered=Spread.of(self._took_ms),
             set_up_ms=round(spent / set_up * 1000, 2),
-            kb_a_call=round((memory - self._memory) / calls),
-            kb_kept=round((host.resident_kb(self._site.worker) - self._memory) / calls),
+            kb_a_call=round((most - self._memory_at_first) / calls),
+            kb_kept=round((kept - self._memory_at_first) / calls),
+            kb_kept_again=round((kept_again - kept) / calls),
             stopped=Spread.of(stopped),
             voiced=Spread.of(voiced),
         )
@@ -182,12 +186,20 @@ class Bench:
         """A call before all others: what is made once is made. Then the memory is that of a phone without calls."""
         self.dial(1)
         self._hang_up(1)
-        time.sleep(_CLEARED)
-        self._memory = host.resident_kb(self._site.worker)
+        self._memory_at_first = self._memory_afterwards()
         self._first_took_ms = round(self._took_ms.pop(), 2) if self._took_ms else None
         self._ramps.clear()
 
     # ---- the processes
+
+    def _memory(self) -> int:
+        """Kilobytes that the phone has in use now."""
+        return host.resident_kb(self._site.worker)
+
+    def _memory_afterwards(self) -> int:
+        """The same, when the phone has given back what it can of the calls that were hung up."""
+        time.sleep(_CLEARED)
+        return self._memory()
 
     @property
     def _others(self) -> list[Any]:

@@ -16,7 +16,7 @@ from sipagent.cli.options import FAILED, OK, QUALITY, Settings, common
 from sipagent.cli.report import json_line
 
 FEW = 100
-"""Calls among which what the phone costs by itself (a wake-up each 4 ms, say) still tells."""
+"""Calls among which what the phone costs by itself still tells."""
 APPENDS = ("20", "40", "60", "80", "100", "grow")
 
 

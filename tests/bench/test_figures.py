@@ -31,7 +31,8 @@ FIGURES = Figures(
     answered=Spread(count=320, p50=12, p99=30),
     set_up_ms=9.0,
     kb_a_call=300,
-    kb_kept=5,
+    kb_kept=100,
+    kb_kept_again=5,
     stopped=Spread(count=320, p50=8, p99=19),
     voiced=Spread(count=320, p50=10, p99=20),
 )
