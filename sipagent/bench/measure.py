@@ -48,8 +48,12 @@ class Bench:
 
     def measure(self, calls: int, seconds: float) -> Figures:
         """So many calls, for so long."""
+        return self._finish(self.window(calls, seconds))
+
+    def window(self, calls: int, seconds: float) -> Window:
+        """The same without what comes after: who interrupts whom, and the memory."""
         self.dial(calls)
-        return self._finish(self._window(seconds))
+        return self._window(seconds)
 
     def search(self, seconds: float) -> Figures:
         """The most calls that are carried; all other figures are of a window of `seconds` with that many."""

@@ -13,11 +13,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from sipagent.bench.figures import Bar, Figures, Verdict, bars
 from sipagent.bench.host import Calibration, alone
 from sipagent.bench.measure import Bench
 from sipagent.bench.site import Setting, built
+
+T = TypeVar("T")
 
 APPENDS = (20, 40, 100, None)
 TABLE = [
@@ -28,7 +31,7 @@ ECHO = Setting(pipeline="echo")
 AS_RUN = Setting()
 
 
-def measure(setting: Setting, work: Callable[[Bench], Figures]) -> Figures:
+def measure(setting: Setting, work: Callable[[Bench], T]) -> T:
     """Build a site for this setting alone, and do `work` there."""
     with tempfile.TemporaryDirectory() as directory, built(setting, Path(directory)) as site:
         return work(Bench(site))
@@ -38,7 +41,7 @@ def table(calls: int, seconds: float) -> dict[str, str]:
     """The cost of a call in every setting, by its name."""
     rows = {}
     for setting in (*TABLE, ECHO):
-        window = measure(setting, lambda bench: bench.measure(calls, seconds)).window
+        window = measure(setting, lambda bench: bench.window(calls, seconds))
         got = window.reception
         rows[f"{calls} calls, {setting}"] = (
             f"{window.processor_ms:.2f} ms a call-second; p99 {got.p99_ms:.2f} ms off the grid,"
