@@ -2,6 +2,7 @@
 
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -155,9 +156,24 @@ def test_what_waits_is_fetched_in_order_of_those_aboard_only(convoy: ConvoySocke
         b"c" * PACKET,
     ]
     assert fetched.packets.shape == (4, DEPTH, PACKET)
+    assert [[arrival.data[:1] for arrival in fetched.arrivals(row)] for row in range(4)] == [
+        [b"a", b"b"],
+        [],
+        [],
+        [b"c"],
+    ]
     fetched = seats.fetch()
     assert fetched.counts.tolist() == [0, 1, 0, 0]
     assert octets(fetched, 1, 0) == b"not aboard"
+
+
+def test_a_socket_that_would_wait_is_not_waited_for(convoy: ConvoySockets, bind: Bind) -> None:
+    seats = Seats(convoy, bind, 1)
+    seats.ours[0].setblocking(True)
+    seats.ours[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", 2, 0))
+    before = time.monotonic()
+    assert seats.fetch().counts.tolist() == [0]
+    assert time.monotonic() - before < 1
 
 
 def test_the_kernel_says_when_each_came_and_slots_are_used_again(convoy: ConvoySockets, bind: Bind) -> None:
