@@ -11,6 +11,7 @@ frame is touched, nor even decoded.
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,14 @@ class Concealer:
             self._lost = 0
         self._heard.append(frame)
         return frame
+
+    def is_at_rest(self, encoding: str) -> bool:
+        """Whether frames in this encoding would be played as they come."""
+        return not self._lost and encoding == self._encoding
+
+    def follow(self, frames: Sequence[bytes]) -> None:
+        """Remember the last frames that came while it was at rest, which were played as they came."""
+        self._heard.extend(frames)
 
     def conceal(self, tick: int, encoding: str, following: bytes = b"") -> bytes:
         """Make up the frame of a tick out of those before it, and of the `following` one if that has come already."""

@@ -14,9 +14,13 @@ from sipagent.audio.encoding import FRAME, PCM
 SILENT = -96.0
 """What `level` says of nothing at all, and of digital zero: the floor of 16 bits."""
 
-_POWER = {
-    encoding: np.square(g711.decode(bytes(range(256)), encoding) / 32768.0) for encoding in (g711.PCMU, g711.PCMA)
-}
+VOICED = -45.0
+"""In dBFS: what is louder is more than silence."""
+HANGOVER = 10
+"""Frames after a loud one that are voiced too."""
+
+POWER = {encoding: np.square(g711.decode(bytes(range(256)), encoding) / 32768.0) for encoding in (g711.PCMU, g711.PCMA)}
+"""The power of each code of G.711, 1.0 being full scale. Sums of them are exact in any order."""
 
 
 def power(payload: bytes, encoding: str) -> float:
@@ -26,7 +30,7 @@ def power(payload: bytes, encoding: str) -> float:
     if encoding == PCM:
         samples = np.frombuffer(payload, "<i2") * np.float32(1 / 32768)
         return float(samples @ samples) / len(samples)
-    return float(np.add.reduce(_POWER[encoding].take(np.frombuffer(payload, np.uint8)))) / len(payload)
+    return float(np.add.reduce(POWER[encoding].take(np.frombuffer(payload, np.uint8)))) / len(payload)
 
 
 def level(payload: bytes, encoding: str) -> float:
@@ -41,20 +45,21 @@ class VoiceMeter:
     A frame above `threshold` dBFS is voiced, and so are the `hangover` frames after it: words have quiet ends.
     """
 
-    __slots__ = ("_hangover", "_left", "_threshold")
+    __slots__ = ("_hangover", "_threshold", "left")
 
-    def __init__(self, *, threshold: float = -45.0, hangover: int = 10) -> None:
+    def __init__(self, *, threshold: float = VOICED, hangover: int = HANGOVER) -> None:
         self._threshold: float = 10 ** (threshold / 10)
         self._hangover = hangover
-        self._left = 0
+        self.left = 0
+        """Frames that are voiced yet, however quiet they are."""
 
     def hear(self, frame: bytes, encoding: str) -> bool:
         """Take a frame of 20 ms; returns whether it is voiced."""
         if self._is_loud(frame, encoding):
-            self._left = self._hangover
+            self.left = self._hangover
             return True
-        voiced = self._left > 0
-        self._left -= voiced
+        voiced = self.left > 0
+        self.left -= voiced
         return voiced
 
     def _is_loud(self, frame: bytes, encoding: str) -> bool:
@@ -72,6 +77,6 @@ class VoiceMeter:
 @cache
 def _bounds(threshold: float, encoding: str) -> tuple[bytes, bytes]:
     """Return the codes that are not above a power, and those of which one alone brings a frame above it."""
-    powers = _POWER[encoding]
+    powers = POWER[encoding]
     codes = np.arange(256, dtype=np.uint8)
     return codes[powers <= threshold].tobytes(), codes[powers > threshold * FRAME].tobytes()

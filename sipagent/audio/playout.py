@@ -90,6 +90,28 @@ class Playout:
         self._waiting -= FRAME - missing
         return frame
 
+    @property
+    def next_mark(self) -> int | None:
+        """The position up to which speech must have been sent for the next mark to pass; None without marks."""
+        return self._marks[0][0] if self._marks else None
+
+    def ahead(self, encoding: str, frames: int) -> bytes:
+        """Look at whole frames, so many at most, that `pop` would take as they are, and after which more waits."""
+        if not self._pieces or self._pieces[0].encoding != encoding:
+            return b""
+        piece = self._pieces[0]
+        size = FRAME * piece.width
+        whole = min(len(piece.audio) // size, (self._waiting - 1) // FRAME)
+        return bytes(piece.audio[: min(whole, frames) * size])
+
+    def skip(self, frames: int) -> None:
+        """Drop so many of the frames that `ahead` has shown: they have been sent."""
+        piece = self._pieces[0]
+        del piece.audio[: frames * FRAME * piece.width]
+        if not piece.audio:
+            self._pieces.popleft()
+        self._waiting -= frames * FRAME
+
     def passed(self) -> Sequence[Mark]:
         """Take the marks whose sample has been popped, in order."""
         if not self._marks:

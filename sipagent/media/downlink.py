@@ -10,6 +10,7 @@ G.711 needs no encoder: what is spoken is what leaves.
 
 from array import array
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sipagent.audio.codec import Encoder, clock_rate
 from sipagent.audio.comfort import LEVEL, noise
@@ -32,6 +33,15 @@ _COMFORT_EVERY = 50
 """Frames (1 s): a silence is told of again, so that no NAT forgets us and no peer takes us for gone."""
 _ON_THE_WAY = 75
 """Packets (1.5 s) that may be on the way to the peer, and its report on the way to us."""
+
+
+class Header(NamedTuple):
+    """The numbers of an RTP packet."""
+
+    payload_type: int
+    sequence: int
+    timestamp: int
+    ssrc: int
 
 
 class Downlink:
@@ -184,6 +194,61 @@ class Downlink:
         self.frames_bunched += max(0, owed - skipped - 1)
         return [self._send_frame(tick - behind, settings) for behind in reversed(range(owed - skipped))]
 
+    # ---- what leaves without it (media.convoy)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether 20 ms of audio leave in every tick, as they are given: no keys, no pauses, no encoder."""
+        settings = self.settings
+        if settings is None or not settings.sends or settings.codec != self._encoding or self._encoder is not None:
+            return False
+        return self._comfort_type is None and not (self._keypad.is_busy or self._marker)
+
+    @property
+    def encoding(self) -> str:
+        """What leaves is encoded in."""
+        return self._encoding
+
+    @property
+    def next_header(self) -> Header:
+        """The header of the packet that leaves next."""
+        session = self._session
+        return Header(self._payload_type, session.next_sequence & 0xFFFF, session.next_timestamp, session.ssrc)
+
+    @property
+    def has_speech(self) -> bool:
+        """Whether a frame that leaves may have something to tell: speech, or a mark."""
+        return bool(self._playout) or self._playout.next_mark is not None
+
+    @property
+    def relayed(self) -> bytes:
+        """What waits of another leg's audio."""
+        return self._relayed
+
+    @relayed.setter
+    def relayed(self, audio: bytes) -> None:
+        self._relayed = audio
+
+    def ahead(self, frames: int) -> bytes:
+        """Look at the speech of the next frames, so many at most, that are all speech and not the end of it."""
+        return self._playout.ahead(self._encoding, frames)
+
+    def frames_to_mark(self) -> int | None:
+        """How many frames of speech leave up to the one with which the next mark passes; None without marks."""
+        mark = self._playout.next_mark
+        return None if mark is None else max(1, -(-(mark - self._playout.sent_until) // FRAME))
+
+    def follow(self, frames: int, *, are_speech: bool) -> None:
+        """Take note that so many frames have left, one a tick, as `ahead` has shown them, or of no speech."""
+        first, start = self._session.next_sequence, self._playout.sent_until
+        self._session.follow_sent(frames, self._frame_samples, self._frame_size)
+        if are_speech:
+            self._playout.skip(frames)
+        step = FRAME if are_speech else 0
+        for number in range(1, frames + 1):
+            self._positions[(first + number - 1) % _RING] = start + number * step
+        self._tell_marks()
+
     def _rest(self, frames: int) -> None:
         """Let time pass without packets. The next one is marked, as after any silence (RFC 3551 section 4.1)."""
         self._session.advance(frames * self._frame_samples)
@@ -212,12 +277,15 @@ class Downlink:
         self._marker = False
         self.sent += audio
         self._positions[(self._session.next_sequence - 1) % _RING] = self._playout.sent_until
-        for mark in self._playout.passed():
-            passed = MarkPassed(leg=self._leg, speech=mark.number, name=mark.name, position=mark.position)
-            self.events.append(passed)
+        self._tell_marks()
         if speech and not self._playout:
             self.events.append(Drained(leg=self._leg, speeches=self._speeches, position=self._playout.given))
         return datagram
+
+    def _tell_marks(self) -> None:
+        for mark in self._playout.passed():
+            passed = MarkPassed(leg=self._leg, speech=mark.number, name=mark.name, position=mark.position)
+            self.events.append(passed)
 
     def _press_on(self, settings: StreamSettings) -> bytes | None:
         return self._keypad.send(self._playout.sent_until, settings, self._number)

@@ -4,16 +4,34 @@
                            │        ▲
               departures ◄─┘        └── arrivals
 
-What is owed to the peers leaves first; everything else of a tick comes after it.
+What is owed to the peers leaves first; everything else of a tick comes after it. Legs of which nothing but the ordinary
+comes are moved together, by a `Convoy`.
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+from typing import NamedTuple
 
-from sipagent.media.commands import Command, OpenLeg
+from sipagent.media.commands import Command, OpenLeg, Speak
+from sipagent.media.convoy import Convoy, Fetched
 from sipagent.media.downlink import MOST_AT_ONCE
-from sipagent.media.events import Arrival, Departure, LegClosed, LegFailed, MediaEvent, MediaLate
+from sipagent.media.events import RTCP, Arrival, Departure, LegClosed, LegFailed, MediaEvent, MediaLate
 from sipagent.media.stream import Stream
+
+_STRIDES = (1, 2)
+_SHORT_RIDE = 10
+"""Ticks: who was put ashore after fewer is not on a road for convoys."""
+_ASHORE = 50
+"""Ticks for which such a leg then goes on by itself, before it boards again."""
+
+
+class _Seat(NamedTuple):
+    """Where a leg is in a convoy, and since which tick."""
+
+    convoy: Convoy
+    row: int
+    since: int
 
 
 class Media:
@@ -25,19 +43,39 @@ class Media:
     A driver may move the legs in several `phases` of every 20 ms, so that they do not all send at once: it calls `send`
     and `receive` of every phase once a tick, each in its own part of it. A leg keeps the phase that it was opened with.
 
+    A driver that moves the packets of convoys `by_row` looks at `convoys` after `send`, for what leaves, and brings
+    `receive` what it fetched for them; any other need not know of them. Without `convoys` there are none.
+
     Whatever a leg's part of a tick raises ends that leg, and the others never notice.
     """
 
-    def __init__(self, phases: int = 1) -> None:
+    def __init__(self, phases: int = 1, *, convoys: bool = True, by_row: bool = False) -> None:
         self.failures = 0
         """Legs that ended by an exception."""
         self.ticks_missed = 0
         self._streams: dict[int, Stream] = {}
-        self._phases: list[list[Stream]] = [[] for _ in range(phases)]
+        self._alone: list[dict[int, Stream]] = [{} for _ in range(phases)]
+        """Those that no convoy moves, by phase and leg."""
         self._phase_of: dict[int, int] = {}
+        self._convoys: list[dict[int, Convoy]] = [{} for _ in range(phases)]
+        """By phase and stride, from when the first leg boards."""
+        self._seats: dict[int, _Seat] = {}
+        self._board_at: dict[int, int] = {}
+        """The ticks from which on legs may board again."""
+        self._has_convoys = convoys
+        self._by_row = by_row
         self._submitted: list[list[Command]] = [[] for _ in range(phases)]
         self._events: list[MediaEvent] = []
         self._last_tick: int | None = None
+
+    @property
+    def aboard(self) -> int:
+        """Legs that are in a convoy now."""
+        return len(self._seats)
+
+    def convoys(self, phase: int) -> Iterable[Convoy]:
+        """Return the convoys of a phase so far; there never are less."""
+        return self._convoys[phase].values()
 
     def tick(self, tick: int, now: float, commands: Iterable[Command], arrivals: Iterable[Arrival]) -> list[Departure]:
         """Do one tick as a whole, all legs being of phase 0, and return what is to be sent."""
@@ -62,28 +100,69 @@ class Media:
         submitted, self._submitted[phase] = self._submitted[phase], []
         for command in submitted:
             self._apply(command, now)
+        convoys = self._convoys[phase].values()
+        for convoy in convoys:
+            for stream in convoy.put_ashore_before(tick, now):
+                self._go_alone(stream, tick)
         departures: list[Departure] = []
-        for stream in tuple(self._phases[phase]):
+        for stream in tuple(self._alone[phase].values()):
             try:
                 stream.send(tick, now, departures)
             except Exception:
                 self._fail(stream)
+        for convoy in convoys:
+            convoy.send(tick, now, self._fail)
+            if not self._by_row:
+                departures += convoy.departures()
         return departures
 
     def due(self, tick: int, phase: int = 0) -> list[int]:
         """Return the legs that `receive` will move in this tick: what waits for others may go on waiting."""
-        return [stream.leg for stream in self._phases[phase] if stream.is_due]
+        alone = [stream.leg for stream in self._alone[phase].values() if stream.is_due(tick)]
+        if self._by_row:
+            return alone
+        return alone + [leg for convoy in self.convoys(phase) if convoy.is_due(tick) for leg in convoy.legs]
 
-    def receive(self, tick: int, now: float, arrivals: Iterable[Arrival], phase: int = 0) -> None:
+    def receive(
+        self,
+        tick: int,
+        now: float,
+        arrivals: Iterable[Arrival],
+        phase: int = 0,
+        fetched: Mapping[Convoy, Fetched] | None = None,
+    ) -> None:
         """Take what has come since the last call, for whichever leg, and play what is due in this phase."""
         for arrival in arrivals:
             if (addressed := self._streams.get(arrival.leg)) is not None:
                 addressed.inbox.append(arrival)
+                if (self._by_row or arrival.kind == RTCP) and (seat := self._seats.get(arrival.leg)) is not None:
+                    seat.convoy.call(seat.row)
+        convoys = [convoy for convoy in self._convoys[phase].values() if convoy.is_due(tick)]
+        for convoy in convoys:
+            came = fetched[convoy] if fetched is not None else convoy.pack()
+            for stream in convoy.receive(came):
+                is_short = tick - self._seats[stream.leg].since < _SHORT_RIDE
+                self._go_alone(stream, tick + _ASHORE if is_short else tick)
+        for convoy in self._convoys[phase].values():
+            self._events += convoy.take_events()
+        self._receive_alone(tick, now, phase)
+
+    def drain(self) -> list[MediaEvent]:
+        """Return what the loop must know, and forget it."""
+        events, self._events = self._events, []
+        return events
+
+    # ---- one by one
+
+    def _receive_alone(self, tick: int, now: float, phase: int) -> None:
+        """Move the legs that no convoy does; who may then board one, does."""
         bridged: list[Stream] = []
-        for stream in tuple(self._phases[phase]):
+        heard: list[Stream] = []
+        for stream in tuple(self._alone[phase].values()):
             try:
-                if stream.is_due:
+                if stream.is_due(tick):
                     stream.receive()
+                    heard.append(stream)
                 self._events += stream.take_events(tick, now)
             except Exception:
                 self._fail(stream)
@@ -92,21 +171,22 @@ class Media:
                 bridged.append(stream)
             if stream.closing:
                 self._forget(stream)
-        for stream in bridged:
-            self._relay(stream)
-
-    def drain(self) -> list[MediaEvent]:
-        """Return what the loop must know, and forget it."""
-        events, self._events = self._events, []
-        return events
+        for stream in sorted(bridged, key=attrgetter("leg")):  # two may be bridged to one: it hears them in turn
+            self._relay(stream, tick)
+        if self._has_convoys:
+            for stream in heard:
+                if stream.leg in self._streams and self._board_at.get(stream.leg, tick) <= tick:
+                    self._board(stream, tick)
 
     def _apply(self, command: Command, now: float) -> None:
         if isinstance(command, OpenLeg):
             opened = self._streams[command.leg] = Stream(command, now)
-            self._phases[command.phase].append(opened)
+            self._alone[command.phase][command.leg] = opened
         elif (stream := self._streams.get(command.leg)) is not None:
             try:
-                stream.apply(command, now)
+                if not (isinstance(command, Speak) and self._speak_aboard(stream, command)):
+                    self._put_ashore(stream, until=0)
+                    stream.apply(command, now)
             except Exception:
                 self._fail(stream)
 
@@ -117,12 +197,13 @@ class Media:
             self.ticks_missed += missed
             self._events.append(MediaLate(ticks=missed))
 
-    def _relay(self, stream: Stream) -> None:
+    def _relay(self, stream: Stream, tick: int) -> None:
         """Give what a leg has just played to the one that it is bridged to."""
         other = self._streams.get(stream.bridged_to) if stream.bridged_to is not None else None
         if other is None:
             return
         try:
+            self._put_ashore(other, until=tick + _ASHORE)
             other.relay(stream)
         except Exception:
             self._fail(other)
@@ -136,5 +217,42 @@ class Media:
         self._events.append(LegClosed(leg=stream.leg, statistics=None))
 
     def _forget(self, stream: Stream) -> None:
+        seat = self._seats.pop(stream.leg, None)
+        if seat is not None:
+            seat.convoy.drop(seat.row)
+        self._alone[stream.phase].pop(stream.leg, None)
+        self._board_at.pop(stream.leg, None)
         del self._streams[stream.leg], self._phase_of[stream.leg]
-        self._phases[stream.phase].remove(stream)
+
+    # ---- on and off board
+
+    def _board(self, stream: Stream, tick: int) -> None:
+        """Let a leg into the convoy of its phase and stride, if it may."""
+        passage = stream.passage()
+        if passage is None:
+            return
+        convoys = self._convoys[stream.phase]
+        convoy = convoys.get(passage.stride)
+        if convoy is None:
+            convoy = convoys[passage.stride] = Convoy(stream.phase, passage.stride)
+        if convoy.has_room and (tick + stream.phase) % passage.stride == 0:
+            row = convoy.board(stream, passage, tick)
+            self._seats[stream.leg] = _Seat(convoy, row, tick)
+            del self._alone[stream.phase][stream.leg]
+
+    def _put_ashore(self, stream: Stream, until: int) -> None:
+        """Take a leg out of its convoy, if it is in one, for what is asked of it."""
+        seat = self._seats.get(stream.leg)
+        if seat is not None:
+            self._go_alone(seat.convoy.put_ashore(seat.row), until)
+
+    def _go_alone(self, stream: Stream, until: int) -> None:
+        """Move a leg by itself that a convoy has put ashore, up to that tick at least."""
+        del self._seats[stream.leg]
+        self._alone[stream.phase][stream.leg] = stream
+        self._board_at[stream.leg] = until
+
+    def _speak_aboard(self, stream: Stream, command: Speak) -> bool:
+        """Give a leg in a convoy more to say; False if there is none, or it cannot."""
+        seat = self._seats.get(stream.leg)
+        return seat is not None and seat.convoy.speak(seat.row, command)

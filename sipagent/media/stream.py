@@ -1,9 +1,11 @@
 """One leg inside the engine: its RTP session, its two halves, and what is kept of them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sipagent.audio.encoding import PCM
 from sipagent.audio.level import level
+from sipagent.media.blocks import Gathered
 from sipagent.media.commands import (
     Bridge,
     Clear,
@@ -30,7 +32,7 @@ from sipagent.media.events import (
     Unauthentic,
 )
 from sipagent.media.tape import TapeWriter
-from sipagent.media.uplink import Uplink
+from sipagent.media.uplink import Expected, Followed, Uplink
 from sipagent.rtp.packet import is_rtcp
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
@@ -40,6 +42,17 @@ _TICK = 0.02
 _FRAME_MS = 20
 _MOST_MADE_UP = 50
 """Ticks (1 s) whose audio a late one plays after them; the jitter buffer holds no more."""
+
+
+class Passage(NamedTuple):
+    """A leg for a convoy: what it is about to hear, who makes what it sends, whether it sends what it hears."""
+
+    expected: Expected
+    downlink: Downlink
+    relays: bool
+    stride: int
+    report_at: float
+    """When its next report is due."""
 
 
 _Unplayed = tuple[int, float, int, bytes]
@@ -52,6 +65,8 @@ class Stream:
 
     `receive` may leave out a tick where `is_due` says so: it plays two at the next, each with what had come by then.
     Whatever the leg is asked that concerns its hearing waits until all is played.
+
+    With a `passage` it may leave its ticks to a convoy for a while, and go on by itself when it has `come_ashore`.
 
     What has come for it since its last tick waits in `inbox`. Encryption is the last step out and the first one in: all
     between, and what is kept of a tick, is plain.
@@ -192,10 +207,9 @@ class Stream:
                 leg, kind, destination, data = departures[place]
                 departures[place] = Departure(leg, kind, destination, self._srtp.protect(data))
 
-    @property
-    def is_due(self) -> bool:
-        """Whether `receive` is to be called in this tick."""
-        return self._behind >= self._stride
+    def is_due(self, tick: int) -> bool:
+        """Whether `receive` is to be called in this tick. Legs of one phase and stride are due in the same ticks."""
+        return self._behind >= self._stride or (self._behind > 0 and (tick + self.phase) % self._stride == 0)
 
     def receive(self) -> None:
         """Take what has come, and play what is due of it."""
@@ -263,6 +277,41 @@ class Stream:
         if self.closing:
             events.append(LegClosed(leg=self.leg, statistics=self._statistics()))
         return events
+
+    # ---- in a convoy (media.convoy)
+
+    def passage(self) -> Passage | None:
+        """Return what a convoy must know to move the leg from the next tick on; None if one could not."""
+        settings = self._settings
+        if settings is None or self._srtp is not None or self._tape is not None or self._opened.trace:
+            return None
+        if self.closing or self._unplayed or self._asked or self.inbox or not self._downlink.is_plain:
+            return None
+        relays = self.bridged_to == self.leg
+        if relays != bool(self._downlink.relayed) or (relays and self._downlink.has_speech):
+            return None
+        if not relays and self.bridged_to is not None:
+            return None
+        expected = self._uplink.outlook()
+        if expected is None or expected.encoding != self._downlink.encoding:
+            return None
+        return Passage(expected, self._downlink, relays, self._stride, self._session.next_timer())
+
+    def come_ashore(
+        self, heard: Followed, gathered: Gathered, last_tick: int, unplayed: Sequence[tuple[int, float]]
+    ) -> None:
+        """Go on by itself: after `last_tick`, with ticks that are `unplayed` (number and time)."""
+        self._uplink.follow(heard, gathered)
+        self._last_tick = last_tick
+        self._unplayed = [(tick, now, 1, b"") for tick, now in unplayed]
+        self._behind = len(unplayed)
+
+    def speak(self, command: Speak) -> bool:
+        """Queue speech while a convoy moves the leg; False if it cannot go on there."""
+        if self.bridged_to is not None:
+            return False
+        self._downlink.speak(command)
+        return True
 
     def abandon(self) -> list[MediaEvent]:
         """Say what became of the speech of a leg that has failed."""

@@ -12,7 +12,8 @@ telephone event is a pause, too.
 Without a loss no G.711 is decoded: the provider gets the bytes of the caller's telephone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import inf
 
 from sipagent.audio import comfort
@@ -20,14 +21,14 @@ from sipagent.audio.codec import clock_rate
 from sipagent.audio.comfort import noise
 from sipagent.audio.conceal import Concealer
 from sipagent.audio.dtmf import ToneDetector
-from sipagent.audio.encoding import PCMU
+from sipagent.audio.encoding import FRAME, PCMU
 from sipagent.audio.splice import Splicer
-from sipagent.media.blocks import Blocks
+from sipagent.media.blocks import Blocks, Gathered
 from sipagent.media.commands import OpenLeg, StreamSettings
 from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout
 from sipagent.media.incoming import Incoming
 from sipagent.rtp.digits import DigitReceiver
-from sipagent.rtp.jitter_buffer import JitterBuffer, JitterBufferStatistics, Lost
+from sipagent.rtp.jitter_buffer import JitterBuffer, JitterBufferStatistics, Lost, Outlook
 from sipagent.rtp.packet import COMFORT_NOISE, RtpPacket, parse
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
@@ -36,6 +37,33 @@ _CUSTOMARY_EVENTS = {101: 8000}
 """The payload type that telephone events have almost everywhere, agreed or not, and their clock."""
 _ANNOUNCED = 5
 """Time-outs that a silence may last which the peer has announced by comfort noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What comes next to a leg if nothing but the ordinary does, and where it is gathered."""
+
+    peer: HostPort
+    ssrc: int
+    payload_type: int
+    encoding: str
+    outlook: Outlook
+    blocks: Blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What has come and was played while all went as expected.
+
+    Packets came at `arrivals`, the first with `timestamp`. `recent` are the last frames that were played, three at
+    most, the last of them with this `delay` (seconds); those `waiting` were not.
+    """
+
+    timestamp: int
+    arrivals: Sequence[float]
+    waiting: Sequence[bytes]
+    recent: Sequence[bytes]
+    delay: float
 
 
 class Uplink:
@@ -146,6 +174,42 @@ class Uplink:
             self._digits.receive(packet, arrival, self._event_clocks[packet.payload_type])
         else:
             self._rest(packet, sequence)
+
+    # ---- what is heard without it (media.convoy)
+
+    def outlook(self) -> Expected | None:
+        """Say what comes next if nothing but the ordinary does; None while it does not look like that."""
+        settings, codec, source = self.settings, self._codec, self._session.next_expected
+        if settings is None or codec != self._encoding or not settings.receives or self._tones is not None:
+            return None
+        if source is None or self._digits.is_busy or not self._concealer.is_at_rest(codec):
+            return None
+        if not self._latch.is_locked or self._latch.latched is None:
+            return None
+        outlook = self._jitter_buffer.outlook()
+        payload_types = [number for number, known in settings.receive_payload_types.items() if known == codec]
+        if outlook is None or outlook.sequence != source[1] or not payload_types:
+            return None
+        return Expected(
+            peer=self._latch.latched,
+            ssrc=source[0],
+            payload_type=payload_types[0],
+            encoding=codec,
+            outlook=outlook,
+            blocks=self._blocks,
+        )
+
+    def follow(self, heard: Followed, gathered: Gathered) -> None:
+        """Take note of what was received, played and gathered while all went as expected."""
+        arrivals = heard.arrivals
+        if arrivals:
+            self._session.follow(heard.timestamp, FRAME, arrivals)
+            self._latch.follow(len(arrivals), arrivals[-1])
+            self._heard_at, self._timed_out = arrivals[-1], False
+        recent = heard.recent
+        self._jitter_buffer.follow(arrivals, heard.waiting, recent[-1] if recent else b"", heard.delay)
+        self._concealer.follow(recent)
+        self._blocks.state = gathered
 
     def play(self, tick: int, now: float) -> bytes:
         """Play the 20 ms of one tick and return them; nothing while there are no settings."""

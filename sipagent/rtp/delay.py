@@ -1,7 +1,7 @@
 """How long to hold packets back, from how unevenly they came."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 
 MINIMUM = 0.04
@@ -48,6 +48,21 @@ class DelayEstimate:
             self._settle()
         elif lag - self._shortest + self._frame > self.target < MAXIMUM:
             self.target = max(self.target, self._needed())
+
+    @property
+    def shortest(self) -> float:
+        """The lag of the fastest packet that is remembered."""
+        return self._shortest
+
+    @property
+    def room(self) -> int:
+        """Packets that may come before all is worked out anew; 0 while none has come."""
+        return _BATCH - 1 - len(self._batch) if self._batch or self._slowest else 0
+
+    def follow(self, lags: Sequence[float]) -> None:
+        """Take the lags of packets for which there is `room`, and which the target bears."""
+        self._batch += lags
+        self._shortest = min(self._shortest, *lags)
 
     def of(self, media_time: float, now: float) -> float:
         """The delay that a sample of `media_time` has when it is played at `now`."""

@@ -10,11 +10,13 @@ It plays behind the newest sample by a delay that follows the jitter (`DelayEsti
    frame is made of more or less than 20 ms of audio (`Sound.splice`); in silence at once, in speech where it is alike.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from sipagent.rtp.delay import MAXIMUM, DelayEstimate
-from sipagent.rtp.steering import Course, Sound, Steering
+from sipagent.rtp.steering import Course, Sound, Steering, bounds
 from sipagent.rtp.timeline import CLOCK_RATE, FRAME, Coded, Segment, Timeline
 
 _FRAME_TIME = FRAME / CLOCK_RATE
@@ -28,6 +30,8 @@ _LONGEST_STRIDE = 3
 """Frames by which one late packet lengthens the delay."""
 _TOLERANCE = 0.001
 """Seconds by which a tick may come early."""
+_WORTHWHILE = 10
+"""Packets for which an outlook must hold to be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,25 @@ class Lost:
 
 
 LOST = Lost()
+
+
+class Outlook(NamedTuple):
+    """What the next packets will be, if each follows the one before and has 20 ms in it, and what is played of them.
+
+    Numbers of the next packet: extended `sequence`, `timestamp`, `start` on the timeline. The payloads that are
+    `waiting` are played from `position` on. A packet is ordinary while its lag is at most the `target`, less a frame,
+    above the `shortest`; a frame, while its delay is within the `bounds`. After `room` packets all this is known anew.
+    """
+
+    sequence: int
+    timestamp: int
+    start: int
+    position: int
+    waiting: Sequence[bytes]
+    shortest: float
+    target: float
+    bounds: tuple[float, float]
+    room: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +198,41 @@ class JitterBuffer:
         self._waited = 0
         self._last_frame = payload
         return payload
+
+    def outlook(self) -> Outlook | None:
+        """Say what comes next if nothing but the ordinary does; None while it does not look like that."""
+        is_steady = self._playing and not (self._waits_owed or self._waited) and self._steering.is_idle
+        if not is_steady or self._width != 1 or self._sound is None or self._delay.room < _WORTHWHILE:
+            return None
+        timeline = self._timeline
+        newest, is_whole = timeline.newest, timeline.is_whole
+        if newest is None or not is_whole or self._resting >= timeline.next_sequence:
+            return None
+        return Outlook(
+            sequence=newest.sequence + 1,
+            timestamp=timeline.next_timestamp,
+            start=newest.end,
+            position=timeline.position,
+            waiting=[segment.payload for segment in timeline.segments],
+            shortest=self._delay.shortest,
+            target=self._delay.target,
+            bounds=bounds(self._delay.target),
+            room=self._delay.room,
+        )
+
+    def follow(self, arrivals: Sequence[float], waiting: Sequence[bytes], last_frame: bytes, delay: float) -> None:
+        """Take note of what came and was played while all went as in the outlook.
+
+        A packet came at each of `arrivals`. After the frames that were played, of which the last is `last_frame` and
+        had this `delay`, these `waiting` ones are left.
+        """
+        timeline = self._timeline
+        if arrivals:
+            starts = range(timeline.end, timeline.end + FRAME * len(arrivals), FRAME)
+            self._delay.follow([came - start / CLOCK_RATE for came, start in zip(arrivals, starts, strict=True)])
+        timeline.follow(len(arrivals), waiting)
+        if last_frame:
+            self._last_frame, self._delay_now = last_frame, delay
 
     def statistics(self) -> JitterBufferStatistics:
         """Tell what became of the packets so far."""

@@ -13,7 +13,7 @@ _EXTENSION = struct.Struct("!HH")
 _EXTENSION_BIT = 0x10
 _PADDING_BIT = 0x20
 _MARKER_BIT = 0x80
-_PLAIN = VERSION << 6
+PLAIN = VERSION << 6
 """No padding, no extension, no contributing sources: nearly every packet."""
 
 _new = tuple.__new__
@@ -40,7 +40,7 @@ def parse(datagram: bytes) -> RtpPacket | None:
     if len(datagram) < HEADER_LENGTH:
         return None
     flags, marker_and_type, sequence, timestamp, ssrc = _HEADER.unpack_from(datagram)
-    payload = datagram[HEADER_LENGTH:] if flags == _PLAIN else _payload(datagram, flags)
+    payload = datagram[HEADER_LENGTH:] if flags == PLAIN else _payload(datagram, flags)
     if payload is None:
         return None
     fields = marker_and_type & 0x7F, marker_and_type >= _MARKER_BIT, sequence, timestamp, ssrc, payload

@@ -1,5 +1,7 @@
 """What arrives from one source: extended sequence numbers, loss and jitter (RFC 3550 appendix A.1, A.3, A.8)."""
 
+from collections.abc import Sequence
+
 from sipagent.rtp.rtcp import ReportBlock
 
 MAX_DROPOUT = 3000
@@ -94,6 +96,16 @@ class Reception:
         if timestamp != self._timestamp:
             self._measure_jitter(timestamp, arrival)
         return self._origin + self._highest - behind
+
+    def follow(self, timestamp: int, samples: int, arrivals: Sequence[float]) -> None:
+        """Count packets as `receive` does, of which each was the next, `samples` after the one before."""
+        count = len(arrivals)
+        self.received += count
+        self._highest += count
+        self._seen = (self._seen << count | (1 << count) - 1) & _SEEN_WINDOW
+        for arrival in arrivals:
+            self._measure_jitter(timestamp, arrival)
+            timestamp = (timestamp + samples) & 0xFFFFFFFF
 
     def take_block(self, last_report: int, delay: int) -> ReportBlock:
         """Report, and begin the next interval of `fraction_lost` (appendix A.3)."""

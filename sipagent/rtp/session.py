@@ -1,6 +1,7 @@
 """An RTP session with one peer: numbering what leaves, judging what arrives, reporting on both (RFC 3550)."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -129,6 +130,11 @@ class RtpSession:
         return self._sequence
 
     @property
+    def next_timestamp(self) -> int:
+        """The timestamp that the next packet of media will have."""
+        return self._timestamp
+
+    @property
     def acknowledged_sequence(self) -> int | None:
         """The highest extended sequence number of ours that the peer reported to have received."""
         return self._acknowledged
@@ -156,6 +162,12 @@ class RtpSession:
     def advance(self, samples: int) -> None:
         """Let the timestamp move over time in which nothing is sent."""
         self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
+
+    def follow_sent(self, packets: int, samples: int, octets: int) -> None:
+        """Number packets of media that have left as `send` would have numbered them: what each had is given."""
+        self._sequence += packets
+        self._timestamp = (self._timestamp + packets * samples) & 0xFFFFFFFF
+        self._octets_sent += packets * octets
 
     def _numbered(self, payload: bytes, payload_type: int, timestamp: int, marker: bool) -> bytes:
         datagram = rtp.build(payload_type, self._sequence & 0xFFFF, timestamp, self.ssrc, payload, marker)
@@ -186,6 +198,18 @@ class RtpSession:
             self._unexpected += 1
             return None
         return source.receive(sequence, timestamp, arrival)
+
+    @property
+    def next_expected(self) -> tuple[int, int] | None:
+        """SSRC and extended sequence number of the packet that would be next; None while that is not certain."""
+        if self._source is None or self._candidate is not None:
+            return None
+        return self._source.ssrc, self._source.highest_sequence + 1
+
+    def follow(self, timestamp: int, samples: int, arrivals: Sequence[float]) -> None:
+        """Take packets as `receive` does, of which each was the next, `samples` after the one before."""
+        if self._source is not None:
+            self._source.follow(timestamp, samples, arrivals)
 
     def refuse(self, packet: RtpPacket | None) -> None:
         """Count what came and is not to be played: of a payload type nobody negotiated, or (None) no RTP at all."""

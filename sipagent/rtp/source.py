@@ -60,6 +60,16 @@ class SourceLatch:
         self._heard_at = now
         return True
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether another source needs a reason to replace the one that media comes from and goes to."""
+        return self._packets >= LOCK_AFTER and self._source == self.destination
+
+    def follow(self, packets: int, now: float) -> None:
+        """Count packets of the latched source, the last of which came now."""
+        self._packets += packets
+        self._heard_at = now
+
     def _is_still_under_way(self, source: Endpoint) -> bool:
         """Whether a packet left the former source before the move: it counts, but it does not draw ours back there."""
         return self._source is None and source == self._former and self._packets < LOCK_AFTER

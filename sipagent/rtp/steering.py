@@ -50,11 +50,21 @@ class Course(NamedTuple):
     least_likeness: float
 
 
+def bounds(target: float) -> tuple[float, float]:
+    """Return the least and the most delay that are as good as the target."""
+    return target - _FRAME_TIME - _SHORTAGE, target + _EXCESS
+
+
 class Steering:
     """Watches how far the delay is from its target, and since when. Silence is used at once, speech after a while."""
 
     def __init__(self) -> None:
         self._off_target = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the delay was right the last time."""
+        return self._off_target == 0
 
     def begin(self) -> None:
         """Forget what was: a stream begins."""
@@ -62,7 +72,8 @@ class Steering:
 
     def direction(self, delay: float, target: float) -> int:
         """Take the delay of the next frame: 1 if it is more than needed, -1 if it is too little, else 0."""
-        way = int(delay > target + _EXCESS) - int(delay < target - _FRAME_TIME - _SHORTAGE)
+        least, most = bounds(target)
+        way = int(delay > most) - int(delay < least)
         self._off_target = self._off_target + 1 if way else 0
         return way
 

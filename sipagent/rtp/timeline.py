@@ -8,6 +8,7 @@ is played, so that a decoder never sees a packet before its predecessors.
 
 from bisect import insort
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol
@@ -146,6 +147,40 @@ class Timeline:
             return 0
         ahead = (self.newest.start - self.position) % (self.newest.end - self.newest.start)
         return ahead if ahead < FRAME else 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing or odd: what waits, and the newest packet, are frames in a row from here on."""
+        newest, start, sequence = self.newest, self.position, self.next_sequence
+        if newest is None or newest.end - newest.start != FRAME or self._ticks != 1:
+            return False
+        for segment in self.segments:
+            if (segment.start, segment.end, segment.sequence) != (start, start + FRAME, sequence) or segment.coded:
+                return False
+            start, sequence = segment.end, sequence + 1
+        return (newest.end, newest.sequence) == (start, sequence - 1)
+
+    @property
+    def next_timestamp(self) -> int:
+        """The timestamp of the packet after the newest, if that `is_whole`."""
+        return (self._newest_timestamp + FRAME) & 0xFFFFFFFF
+
+    def follow(self, packets: int, waiting: Sequence[bytes]) -> None:
+        """While all `is_whole`, let so many packets have come, and all but these `waiting` frames be played."""
+        if self.newest is None:
+            return
+        first, end, sequence = self.next_sequence, self.end + packets * FRAME, self.newest.sequence + packets
+        self.next_sequence = sequence + 1 - len(waiting)
+        self.position = end - len(waiting) * FRAME
+        self._played.extend(range(first, self.next_sequence))
+        self.segments[:] = [
+            Segment(self.position + FRAME * place, self.position + FRAME * (place + 1), number, payload, False, None)
+            for place, (number, payload) in enumerate(enumerate(waiting, self.next_sequence))
+        ]
+        if packets:
+            self._newest_timestamp = (self._newest_timestamp + packets * FRAME) & 0xFFFFFFFF
+            played = Segment(end - FRAME, end, sequence, b"", False, None)
+            self.newest = self.segments[-1] if waiting else played
 
     def take(self) -> bytes | None:
         """Take the frame at the position; None while some of it may still come.

@@ -1,0 +1,210 @@
+"""Who is in a convoy, and the steps of its tick: `board`, `put_ashore`, `send`, `receive`."""
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from sipagent.media.commands import Speak
+from sipagent.media.convoy.fetched import Fetched, Packed
+from sipagent.media.convoy.hearing import Hearing
+from sipagent.media.convoy.sending import Sending
+from sipagent.media.downlink import Downlink
+from sipagent.media.events import RTP, Arrival, Departure, HostPort, MediaEvent, UplinkBlock
+from sipagent.media.stream import Passage, Stream
+
+CAPACITY = 512
+"""Legs of one convoy: more than a core carries in one phase."""
+_NOWHERE = ("", 0)
+
+
+class Convoy:
+    """Legs of one phase and stride.
+
+    A driver may move their packets by rows: `outgoing`, `aboard` and `seats` say which.
+    """
+
+    def __init__(self, phase: int, stride: int) -> None:
+        self._phase = phase
+        self._stride = stride
+        self._sending = Sending(CAPACITY)
+        self._hearing = Hearing(CAPACITY)
+        self._streams: dict[int, Stream] = {}
+        self._aboard = np.zeros(CAPACITY, np.bool_)
+        self._free = list(range(CAPACITY))
+        self._count = 0
+        """Rows up to the last that was ever taken."""
+        self._legs = [0] * CAPACITY
+        self._encodings = [""] * CAPACITY
+        self._peers = [_NOWHERE] * CAPACITY
+        self._reports_at = np.full(CAPACITY, np.inf)
+        self._called: set[int] = set()
+        """Rows that are to be put ashore when they are to hear."""
+        self._last_tick = 0
+        self._unplayed: list[tuple[int, float]] = []
+        """Ticks in which was sent, and not heard yet, with their times."""
+        self._telling: list[Downlink] = []
+        self._blocks: list[UplinkBlock] = []
+        self.seats: dict[int, tuple[int, HostPort]] = {}
+        """Leg and peer of rows that were taken since a driver last looked, and forgot them."""
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    @property
+    def legs(self) -> Iterable[int]:
+        """Who is in it."""
+        return [stream.leg for stream in self._streams.values()]
+
+    @property
+    def outgoing(self) -> np.typing.NDArray[np.uint8]:
+        """The packets that leave, by row; it is the same memory always."""
+        return self._sending.outgoing
+
+    @property
+    def aboard(self) -> bytes:
+        """For each row a 1 if a leg is in it, else a 0."""
+        return self._aboard[: self._count].tobytes()
+
+    def is_due(self, tick: int) -> bool:
+        """Whether all that has come since is to be taken in this tick."""
+        return bool(self._streams) and (tick + self._phase) % self._stride == 0
+
+    # ---- who is in it
+
+    def board(self, stream: Stream, passage: Passage, tick: int) -> int:
+        """Take a leg that is through with this tick; returns its row."""
+        row = heapq.heappop(self._free)
+        self._count = max(self._count, row + 1)
+        expected = passage.expected
+        self._hearing.load(row, expected)
+        self._sending.load(row, passage.downlink, relays=passage.relays)
+        self._streams[row] = stream
+        self._aboard[row] = True
+        self._legs[row], self._encodings[row], self._peers[row] = stream.leg, expected.encoding, expected.peer
+        self._reports_at[row] = passage.report_at
+        self.seats[row] = stream.leg, expected.peer
+        self._last_tick = tick
+        return row
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more leg may board."""
+        return bool(self._free)
+
+    def put_ashore(self, row: int) -> Stream:
+        """Let a leg go on by itself, from where it is."""
+        stream = self._streams[row]
+        self._sending.unload(row)
+        gathered = self._hearing.gathering.state(row, self._hearing.gathered(row))
+        stream.come_ashore(self._hearing.followed(row), gathered, self._last_tick, self._unplayed)
+        self._leave(row)
+        return stream
+
+    def drop(self, row: int) -> None:
+        """Let a leg go that has failed."""
+        self._sending.drop(row)
+        self._leave(row)
+
+    def _leave(self, row: int) -> None:
+        del self._streams[row]
+        self._aboard[row] = False
+        self._called.discard(row)
+        self.seats.pop(row, None)
+        heapq.heappush(self._free, row)
+        if not self._streams:
+            self._unplayed = []
+
+    def call(self, row: int) -> None:
+        """Have a leg put ashore when it is to hear: something has come for it that no row can take."""
+        self._called.add(row)
+
+    def speak(self, row: int, command: Speak) -> bool:
+        """Give a leg more to say; False if it cannot have it here."""
+        self._sending.tell_quiet(row)
+        if not self._streams[row].speak(command):
+            return False
+        self._sending.changed(row)
+        return True
+
+    # ---- the tick
+
+    def put_ashore_before(self, tick: int, now: float) -> list[Stream]:
+        """Let those go who cannot be moved in this tick: all, if one was missed; and who has to report."""
+        if not self._streams:
+            return []
+        if tick != self._last_tick + 1:
+            rows = list(self._streams)
+        elif self._unplayed:
+            return []
+        else:
+            count = self._count
+            rows = np.flatnonzero(self._aboard[:count] & (self._reports_at[:count] <= now)).tolist()
+        return [self.put_ashore(row) for row in rows]
+
+    def send(self, tick: int, now: float, fail: Callable[[Stream], None]) -> None:
+        """Make the packets of this tick: `outgoing`, of who is `aboard`. A leg that raises is given to `fail`."""
+        if not self._streams:
+            return
+        for row in self._sending.send(tick, self._aboard[: self._count]):
+            try:
+                self._telling.append(self._sending.see_to(row, tick))
+            except Exception:
+                fail(self._streams[row])
+        self._last_tick = tick
+        self._unplayed.append((tick, now))
+
+    def departures(self) -> list[Departure]:
+        """Return the packets of this tick, for a driver that moves them one by one."""
+        packets = self._sending.outgoing
+        return [
+            Departure(stream.leg, RTP, self._peers[row], packets[row].tobytes())
+            for row, stream in sorted(self._streams.items())
+        ]
+
+    def pack(self) -> Fetched:
+        """Lay out by row what has come to the inboxes of the legs, for a driver that has it one by one."""
+        arrivals: dict[int, Sequence[Arrival]] = {}
+        for row, stream in self._streams.items():
+            if row not in self._called and stream.inbox:
+                arrivals[row], stream.inbox = stream.inbox, []
+        return Packed(self._count, arrivals, self._peers)
+
+    def receive(self, fetched: Fetched) -> list[Stream]:
+        """Take what has come, and play what is due; returns the legs for which that was not to be done here.
+
+        What came for those is in their inbox.
+        """
+        count, moments = self._count, [now for _, now in self._unplayed]
+        taken = self._hearing.ordinary(count, fetched, moments) & self._aboard[:count]
+        taken[list(self._called)] = False
+        ashore = []
+        for row in np.flatnonzero(self._aboard[:count] & ~taken).tolist():
+            stream = self.put_ashore(row)
+            stream.inbox[:0] = fetched.arrivals(row)
+            ashore.append(stream)
+        rows = np.flatnonzero(taken)
+        if len(rows):
+            self._hearing.take(rows, fetched)
+            for _ in moments:
+                self._play(rows)
+            self._blocks += self._hearing.blocks(rows, self._legs, self._encodings)
+        self._unplayed = []
+        return ashore
+
+    def take_events(self) -> Iterable[MediaEvent]:
+        """Take what the loop must know of this tick."""
+        for downlink in self._telling:
+            yield from downlink.events
+            downlink.events.clear()
+        yield from self._blocks
+        self._telling, self._blocks = [], []
+
+    def _play(self, rows: np.typing.NDArray[np.intp]) -> None:
+        frames = self._hearing.play(rows)
+        relays = self._sending.relays[rows]
+        if relays.any():
+            self._sending.hear(rows[relays], frames[relays])
+            rows, frames = rows[~relays], frames[~relays]
+        if len(rows):
+            self._hearing.gathering.add(rows, frames)

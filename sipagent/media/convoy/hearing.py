@@ -1,0 +1,187 @@
+"""What the legs of a convoy hear, a row each: packets, what waits of them, and the frames that are played."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sipagent.audio.encoding import FRAME
+from sipagent.media.convoy.fetched import DEPTH, PACKET, Fetched, plain_word
+from sipagent.media.convoy.gathering import LAWS, Gathering, Rows
+from sipagent.media.events import UplinkBlock
+from sipagent.media.uplink import Expected, Followed
+from sipagent.rtp.timeline import CLOCK_RATE
+
+RING = 64
+"""Frames of a row that are kept: what waits, what was played last, and what waits for its block."""
+_LOG = 50
+"""Packets of a row that may come before it must go ashore: after so many a jitter buffer works out its target anew."""
+_DEEPEST = 24
+"""Frames that may wait."""
+_HEARD = 3
+"""Frames that a concealer remembers."""
+_FRAME_TIME = FRAME / CLOCK_RATE
+
+_ORDER = np.arange(DEPTH)
+_PLACES = np.arange(DEPTH, dtype=np.uint32)
+
+
+class Hearing:
+    """The columns of what is heard.
+
+    Frames of a row are counted from its boarding on: of those up to `_got` in a ring, those up to `_played` were
+    played. Words of a header are its first (flags, payload type, sequence number), timestamp and SSRC.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.gathering = Gathering(capacity)
+        self._ring = np.zeros((capacity, RING, FRAME), np.uint8)
+        self._log = np.zeros((capacity, _LOG), np.float64)
+        self._logged = np.zeros(capacity, np.int64)
+        self._got = np.zeros(capacity, np.int64)
+        self._played = np.zeros(capacity, np.int64)
+        self._boarded_with = np.zeros(capacity, np.int64)
+        """Frames that had been played before."""
+        self._head = np.zeros(capacity, np.uint32)
+        """The first word of the next packet without its sequence number."""
+        self._sequence = np.zeros(capacity, np.uint32)
+        self._timestamp = np.zeros(capacity, np.uint32)
+        self._ssrc = np.zeros(capacity, np.uint32)
+        self._start = np.zeros(capacity, np.int64)
+        """Of the next packet on the timeline of its leg, in units of 1/8000 s."""
+        self._position = np.zeros(capacity, np.int64)
+        """Of the next frame that is played."""
+        self._shortest = np.zeros(capacity, np.float64)
+        self._target = np.zeros(capacity, np.float64)
+        self._least = np.zeros(capacity, np.float64)
+        self._most = np.zeros(capacity, np.float64)
+        self._room = np.zeros(capacity, np.int64)
+        self._delay = np.zeros(capacity, np.float64)
+        """Of the frame that was played last."""
+        self._next_shortest = self._shortest[:0]
+        self._next_delay = self._delay[:0]
+        """As they will be of those rows whose ticks are taken."""
+
+    # ---- on and off board
+
+    def load(self, row: int, expected: Expected) -> None:
+        """Go on where a leg is."""
+        outlook = expected.outlook
+        self.gathering.load(row, expected.blocks, LAWS.index(expected.encoding))
+        before = expected.blocks.state.frames
+        kept = b"".join((*before, *outlook.waiting))
+        self._ring[row, : len(kept) // FRAME] = np.frombuffer(kept, np.uint8).reshape(-1, FRAME)
+        self._played[row] = self._boarded_with[row] = len(before)
+        self._got[row] = len(kept) // FRAME
+        self._logged[row] = 0
+        self._head[row] = plain_word(expected.payload_type)
+        self._sequence[row], self._timestamp[row] = outlook.sequence & 0xFFFF, outlook.timestamp
+        self._ssrc[row] = expected.ssrc
+        self._start[row], self._position[row] = outlook.start, outlook.position
+        self._shortest[row], self._target[row] = outlook.shortest, outlook.target
+        self._least[row], self._most[row] = outlook.bounds
+        self._room[row] = outlook.room
+
+    def followed(self, row: int) -> Followed:
+        """Return what has happened to a row since it was loaded."""
+        got, played, logged = int(self._got[row]), int(self._played[row]), int(self._logged[row])
+        heard = min(_HEARD, played - int(self._boarded_with[row]))
+        return Followed(
+            timestamp=(int(self._timestamp[row]) - logged * FRAME) & 0xFFFFFFFF,
+            arrivals=self._log[row, :logged].tolist(),
+            waiting=self._frames(row, played, got),
+            recent=self._frames(row, played - heard, played),
+            delay=float(self._delay[row]),
+        )
+
+    def gathered(self, row: int) -> list[bytes]:
+        """Return the frames of a row that wait for their block."""
+        played = int(self._played[row])
+        return self._frames(row, played - int(self.gathering.frames[row]), played)
+
+    def _frames(self, row: int, first: int, last: int) -> list[bytes]:
+        return [self._ring[row, number % RING].tobytes() for number in range(first, last)]
+
+    # ---- the tick
+
+    def ordinary(self, count: int, fetched: Fetched, moments: Sequence[float]) -> NDArray[np.bool_]:
+        """Tell of each of `count` rows whether what has come for it is ordinary, and the frames of these moments are.
+
+        What is not certain is not ordinary: a packet that would change the target, or how many were fetched.
+        """
+        packets, times = fetched.counts[:count], fetched.times[:count]
+        came = packets[:, None] > _ORDER
+        words = fetched.packets[:count, :, :12].view(">u4")
+        sequences = self._sequence[:count, None] + _PLACES & 0xFFFF
+        starts = self._start[:count, None] + FRAME * _ORDER
+        lags = times - starts / CLOCK_RATE
+        self._next_shortest = shortest = np.minimum(self._shortest[:count], np.where(came, lags, np.inf).min(1))
+        is_next = (
+            (words[:, :, 0] == self._head[:count, None] | sequences)
+            & (words[:, :, 1] == self._timestamp[:count, None] + FRAME * _PLACES)
+            & (words[:, :, 2] == self._ssrc[:count, None])
+            & (fetched.lengths[:count] == PACKET)
+            & fetched.familiar[:count]
+        )
+        in_time = lags - shortest[:, None] + _FRAME_TIME <= self._target[:count, None]
+        # One that is faster than all before it moves every delay: it must be there for the first of these frames.
+        in_order = (lags >= self._shortest[:count, None]) | (times <= moments[0])
+        in_order[:, 1:] &= times[:, 1:] >= times[:, :-1]
+        ordinary: NDArray[np.bool_] = (is_next & in_time & in_order | ~came).all(1)
+        ordinary &= (packets < DEPTH) & (packets <= self._room[:count])
+        ordinary &= self._plays(count, packets, np.where(came, times, np.inf), moments)
+        return ordinary
+
+    def _plays(
+        self, count: int, packets: NDArray[np.int64], times: NDArray[np.float64], moments: Sequence[float]
+    ) -> NDArray[np.bool_]:
+        """Tell of each row whether its next frames have come by these moments, and have the delay they should."""
+        waiting = self._got[:count] - self._played[:count]
+        plays = waiting + packets <= _DEEPEST
+        for place, now in enumerate(moments):
+            # In the last of these ticks all that was fetched has been taken, whenever it came.
+            is_last = place == len(moments) - 1
+            there = waiting + (packets if is_last else (times <= now).sum(1))
+            delay = now - (self._position[:count] + FRAME * place) / CLOCK_RATE - self._next_shortest
+            plays &= (there > place) & (delay >= self._least[:count]) & (delay <= self._most[:count])
+            self._next_delay = delay
+        return plays
+
+    def take(self, rows: Rows, fetched: Fetched) -> None:
+        """Take what has come for some rows, of which all was ordinary."""
+        packets = fetched.counts[rows]
+        which, place = np.nonzero(packets[:, None] > _ORDER)
+        row = rows[which]
+        self._ring[row, (self._got[row] + place) % RING] = fetched.packets[row, place, 12:]
+        self._log[row, self._logged[row] + place] = fetched.times[row, place]
+        self._shortest[rows] = self._next_shortest[rows]
+        self._delay[rows] = self._next_delay[rows]
+        self._got[rows] += packets
+        self._logged[rows] += packets
+        self._room[rows] -= packets
+        self._sequence[rows] = self._sequence[rows] + packets.astype(np.uint32) & 0xFFFF
+        self._timestamp[rows] += (FRAME * packets).astype(np.uint32)
+        self._start[rows] += FRAME * packets
+
+    def play(self, rows: Rows) -> NDArray[np.uint8]:
+        """Play the next frame of some rows."""
+        frames: NDArray[np.uint8] = self._ring[rows, self._played[rows] % RING]
+        self._played[rows] += 1
+        self._position[rows] += FRAME
+        return frames
+
+    def blocks(self, rows: Rows, legs: Sequence[int], encodings: Sequence[str]) -> list[UplinkBlock]:
+        """Take the blocks that are due of some rows; `legs` and `encodings` by row."""
+        ready, sizes, voiced = self.gathering.take(rows)
+        if not len(ready):
+            return []
+        waiting = self._played[ready] - self.gathering.frames[ready] - sizes
+        longest = int(sizes.max())
+        audio = self._ring[ready[:, None], (waiting[:, None] + np.arange(longest)) % RING].tobytes()
+        size = longest * FRAME
+        return [
+            UplinkBlock(legs[row], audio[place * size : place * size + frames * FRAME], encodings[row], is_voiced)
+            for place, (row, frames, is_voiced) in enumerate(
+                zip(ready.tolist(), sizes.tolist(), voiced.tolist(), strict=True)
+            )
+        ]
