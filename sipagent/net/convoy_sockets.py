@@ -14,14 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sipagent.media import RTP, Arrival
-from sipagent.net.datagrams import _STAMP, HostPort, Inbox, Received, _socket_name, _Sources
+from sipagent.media.convoy import DEPTH, PACKET
+from sipagent.net.arrival_time import OLDEST, arrival_time, wall_ahead
+from sipagent.net.datagrams import STAMP, HostPort, Inbox, Received, Sources, socket_name
 from sipagent.net.kernel import keeping
-from sipagent.net.leg_sockets import _OLDEST_ARRIVAL, arrival_time, wall_ahead
-
-DEPTH = 4
-"""Datagrams of a leg that one call fetches."""
-PACKET = 172
-"""Octets of a plain packet of G.711: the RTP header and 20 ms."""
 
 _LARGEST = 2048
 _STRIDE = 2240
@@ -62,7 +58,7 @@ class ConvoySockets:
 
         What the row fetched before is gone with it.
         """
-        name = _socket_name(peer)
+        name = socket_name(peer)
         packet = c_void_p.from_param(self._outgoing.ctypes.data + PACKET * row)
         size = c_size_t.from_param(PACKET)
         self._sends[row] = descriptor, packet, size, socket.MSG_DONTWAIT, name, len(name)
@@ -73,16 +69,16 @@ class ConvoySockets:
         """Send the packets of some rows. `aboard`: an octet for each row from the first on, 1 if it is one, else 0."""
         self.failed += list(starmap(_sendto, compress(self._sends, aboard))).count(-1)
 
-    def fetch(self, aboard: bytes, now: float) -> "Fetched":
+    def fetch(self, aboard: bytes, now: float) -> "FetchedSlots":
         """Read up to DEPTH datagrams of each of some rows; `aboard` as in `send`, `now` on the monotonic clock."""
         ahead = wall_ahead()
         counts = np.zeros(len(aboard), np.int64)
         counts[np.frombuffer(aboard, np.bool_)] = list(starmap(_recvmmsg, compress(self._fetches, aboard)))
         np.maximum(counts, 0, out=counts)
-        return Fetched(self._slots, counts, ahead, now)
+        return FetchedSlots(self._slots, counts, ahead, now)
 
 
-class Fetched:
+class FetchedSlots:
     """What one fetch read, good until the next. Of a row only the first `counts[row]` entries mean anything."""
 
     def __init__(self, slots: "_Slots", counts: NDArray[np.int64], ahead: int, now: float) -> None:
@@ -90,7 +86,7 @@ class Fetched:
         walls = slots.stamps(deepest, rows)
         came = (walls - ahead) / 1e9
         times, familiar = np.zeros((DEPTH, rows)), np.zeros((DEPTH, rows), np.bool_)
-        times[:deepest] = np.where((now - _OLDEST_ARRIVAL < came) & (came < now), came, now)
+        times[:deepest] = np.where((now - OLDEST < came) & (came < now), came, now)
         familiar[:deepest] = slots.familiar(deepest, rows)
         self.counts = counts
         """Datagrams of each row: [rows]; 0 where it is not aboard."""
@@ -150,7 +146,7 @@ class _Slots:
         self._peers = np.zeros((capacity, _NAME_WORDS), np.uint64)
         self._descriptors = [-1] * capacity
         self._inbox = Inbox()
-        self._sources = _Sources()
+        self._sources = Sources()
 
     def seat(self, row: int, leg: int, descriptor: int, peer: bytes) -> None:
         """Give a row to a leg, with its peer's struct sockaddr.
@@ -172,7 +168,7 @@ class _Slots:
     def stamps(self, deepest: int, rows: int) -> NDArray[np.int64]:
         """Take when the kernel got what is in the first slots, in ns since 1970; 0 where it did not say."""
         control, lengths = self._control[:deepest, :rows], self._control_lengths[:deepest, :rows]
-        stamped = (lengths == _CONTROL) & (control[..., 1] == _STAMP)
+        stamped = (lengths == _CONTROL) & (control[..., 1] == STAMP)
         lengths[:] = _CONTROL  # the kernel leaves there how much it has written, and reads how much it may
         return np.where(stamped, control[..., 2] * 1_000_000_000 + control[..., 3], 0)
 

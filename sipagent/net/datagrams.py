@@ -34,7 +34,7 @@ _REMEMBERED = 4096
 _FAMILY = struct.Struct("=H")
 _IPV4 = struct.Struct("!2xH4s")
 _IPV6 = struct.Struct("!2xH4x16s")
-(_STAMP,) = struct.unpack("@q", struct.pack("@ii", socket.SOL_SOCKET, SO_TIMESTAMPNS))
+(STAMP,) = struct.unpack("@q", struct.pack("@ii", socket.SOL_SOCKET, SO_TIMESTAMPNS))
 """cmsg_level and cmsg_type of a time stamp."""
 _SIZES = tuple(c_size_t(length) for length in range(_LARGEST + 1))
 
@@ -46,7 +46,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._slots = _Slots(BATCH)
-        self._sources = _Sources()
+        self._sources = Sources()
 
     def receive(self, descriptor: int) -> list[Received]:
         """Return what waits; nothing when nothing does, or the socket has failed."""
@@ -128,13 +128,13 @@ class _Slots:
         self._names = [memoryview(names).cast("B")[_NAME * number :][:_NAME] for number in range(count)]
         self._stamps = memoryview(controls).cast("B").cast("q")
 
-    def take(self, number: int, length: int, sources: "_Sources") -> Received:
+    def take(self, number: int, length: int, sources: "Sources") -> Received:
         """Copy a datagram of so many octets out of its slot, and make the slot ready for the next."""
         self._name_lengths[number] = _NAME
         start, stamp = _LARGEST * number, 4 * number
         data, stamps = self._data[start : start + length].tobytes(), self._stamps
         source = sources[self._names[number].tobytes()]
-        if self._control_lengths[number] == _CONTROL and stamps[stamp + 1] == _STAMP:
+        if self._control_lengths[number] == _CONTROL and stamps[stamp + 1] == STAMP:
             return source, data, stamps[stamp + 2] * 1_000_000_000 + stamps[stamp + 3]
         self._control_lengths[number] = _CONTROL
         return source, data, 0
@@ -152,7 +152,7 @@ class _Slots:
         return ctypes.byref(self._headers, _HEADER * number)
 
 
-class _Sources(dict[bytes, HostPort]):
+class Sources(dict[bytes, HostPort]):
     """The addresses that struct sockaddrs stand for, of those that were met."""
 
     def __missing__(self, name: bytes) -> HostPort:
@@ -168,7 +168,7 @@ class _Names(dict[HostPort, bytes]):
     def __missing__(self, destination: HostPort) -> bytes:
         if len(self) >= _REMEMBERED:
             self.clear()
-        name = self[destination] = _socket_name(destination)
+        name = self[destination] = socket_name(destination)
         return name
 
 
@@ -180,7 +180,7 @@ def _address(name: bytes) -> HostPort:
     return socket.inet_ntop(family, host), port
 
 
-def _socket_name(destination: HostPort) -> bytes:
+def socket_name(destination: HostPort) -> bytes:
     """Make a struct sockaddr; an empty one, which the kernel refuses, of what is no address."""
     host, port = destination
     try:

@@ -250,7 +250,7 @@ class MediaThread:
     def _run(self) -> None:
         self._urgency = make_urgent()
         log.debug("the media thread is scheduled as %s", self._urgency.value)
-        media = Media(PHASES)
+        media = Media(PHASES, by_row=self._sockets.by_row)
         grid = Grid(TICK / PHASES)
         point, end = 0, None
         while end is None or point < end:
@@ -272,10 +272,11 @@ class MediaThread:
         began = time.thread_time()
         refused = self._take_commands(media)
         for tick, phase in due:
-            self._sockets.send(media.send(tick, now, phase))
+            self._sockets.send(media.send(tick, now, phase), media.convoys(phase))
         arrivals = self._sockets.receive(now, [leg for tick, phase in due for leg in media.due(tick, phase)])
         for tick, phase in due:
-            media.receive(tick, now, arrivals, phase)
+            convoys = [convoy for convoy in media.convoys(phase) if convoy.is_due(tick)]
+            media.receive(tick, now, arrivals, phase, self._sockets.fetch(now, convoys))
             arrivals = []
         if events := refused + media.drain():
             for event in events:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from sipagent.errors import NoPortFree
 from sipagent.media import RTCP, RTP, Arrival, Departure, OpenLeg, SetMedia
+from sipagent.media.convoy import Convoy
+from sipagent.net.arrival_time import arrival_time, wall_ahead
 from sipagent.net.datagrams import BATCH, BatchOutbox, HostPort, Inbox, Received
-from sipagent.net.leg_sockets import arrival_time, wall_ahead
 from sipagent.net.port_pair import PortPair, bind_pair
 from sipagent.rtp.demultiplexer import Demultiplexer
 
@@ -61,6 +62,8 @@ class SharedSockets:
         self._legs = Demultiplexer()
         self._descriptors: dict[str, int] = {}
         self._open: set[int] = set()
+        self.by_row = False
+        """Whether datagrams of convoys are moved by their rows."""
 
     @property
     def unsent(self) -> int:
@@ -95,8 +98,8 @@ class SharedSockets:
         if not self._open:
             self._descriptors = {}
 
-    def send(self, departures: Iterable[Departure]) -> None:
-        """Send what leaves."""
+    def send(self, departures: Iterable[Departure], convoys: Iterable[Convoy]) -> None:
+        """Send what leaves; that of convoys is among it."""
         leaving: dict[str, list[tuple[bytes, HostPort]]] = {RTP: [], RTCP: []}
         for _, kind, destination, data in departures:
             leaving[kind].append((data, destination))
@@ -113,6 +116,9 @@ class SharedSockets:
                 if leg is not None:
                     arrivals.append(Arrival(leg, kind, source, data, arrival_time(wall_ns, ahead, now)))
         return arrivals
+
+    def fetch(self, now: float, convoys: Iterable[Convoy]) -> None:
+        """Whose a datagram is, is found out one by one: what convoys are to have is among the arrivals."""
 
     def _waiting(self, descriptor: int) -> Iterator[Received]:
         """Read a socket until it is empty, or as often as a flood may have us read it."""

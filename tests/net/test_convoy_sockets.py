@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sipagent.media import RTP, Arrival, OpenLeg
-from sipagent.net.convoy_sockets import DEPTH, PACKET, ConvoySockets, Fetched
+from sipagent.media.convoy import DEPTH, PACKET
+from sipagent.net.convoy_sockets import ConvoySockets, FetchedSlots
 from sipagent.net.datagrams import HostPort
 from sipagent.net.leg_sockets import OwnSockets
 from sipagent.net.port_pair import SO_TIMESTAMPNS, PortPair
@@ -65,7 +66,7 @@ class Seats:
         """Send from a row's peer to the row, and see it arrive."""
         say(self.peers[row], self.ours[row], *datagrams)
 
-    def fetch(self, aboard: bytes | None = None) -> Fetched:
+    def fetch(self, aboard: bytes | None = None) -> FetchedSlots:
         return self.convoy.fetch(bytes([1] * len(self.ours)) if aboard is None else aboard, time.monotonic())
 
 
@@ -81,7 +82,7 @@ def address(bound: socket.socket) -> HostPort:
     return host, port
 
 
-def octets(fetched: Fetched, row: int, number: int) -> bytes:
+def octets(fetched: FetchedSlots, row: int, number: int) -> bytes:
     """What the arrays have of a datagram."""
     return fetched.packets[row, number, : fetched.lengths[row, number]].tobytes()
 
@@ -301,7 +302,7 @@ class Twins:
         say(speaker, self.row, data)
         say(speaker, self.alone)
 
-    def both(self) -> tuple[list[Arrival], list[Arrival], Fetched]:
+    def both(self) -> tuple[list[Arrival], list[Arrival], FetchedSlots]:
         """What came to the row, what came to the one alone, and what the arrays say of the row."""
         now = time.monotonic()
         fetched = self.convoy.fetch(b"\0\1", now)

@@ -12,6 +12,6 @@ packets leave, the same events come, in the same ticks (tests/media/test_convoy.
 """
 
 from sipagent.media.convoy.convoy import Convoy
-from sipagent.media.convoy.fetched import DEPTH, Fetched, Packed
+from sipagent.media.convoy.fetched import DEPTH, PACKET, Fetched
 
-__all__ = ["DEPTH", "Convoy", "Fetched", "Packed"]
+__all__ = ["DEPTH", "PACKET", "Convoy", "Fetched"]
