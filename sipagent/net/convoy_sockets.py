@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sipagent.media import RTP, Arrival
 from sipagent.media.convoy import DEPTH, PACKET
 from sipagent.net.arrival_time import OLDEST, arrival_time, wall_ahead
-from sipagent.net.datagrams import STAMP, HostPort, Inbox, Received, Sources, socket_name
+from sipagent.net.datagrams import HostPort, Inbox, Received, Sources, socket_name
 from sipagent.net.kernel import keeping
 
 _LARGEST = 2048
@@ -26,10 +26,8 @@ _NAME = 28
 """sizeof(struct sockaddr_in6), the longest address that a UDP socket gives."""
 _CONTROL = 32
 """CMSG_SPACE(sizeof(struct timespec)): the only control message that is asked for."""
-_NAME_WORDS = 4
-"""Words of eight octets that a name has room in. The last holds no more than the scope of a link-local address, which
-is no part of a source."""
-_FAMILIAR_WORDS = 3
+_SOURCE = np.dtype("V32")
+"""Room for a name, as one value: that is quickly compared."""
 _CONTROL_WORDS = 4
 _HEADER = 64
 """sizeof(struct mmsghdr)."""
@@ -129,7 +127,7 @@ class _Slots:
         shape = DEPTH, capacity
         self.legs = [-1] * capacity
         self.data = np.zeros((*shape, _STRIDE), np.uint8)
-        self._names = np.zeros((*shape, _NAME_WORDS), np.uint64)
+        self._names = np.zeros(shape, _SOURCE)
         self._control = np.zeros((*shape, _CONTROL_WORDS), np.int64)
         self._vectors = np.zeros((*shape, 2), np.uint64)
         self._vectors[..., 0] = _addresses(self.data)
@@ -143,7 +141,7 @@ class _Slots:
         self._name_lengths = fields[..., 1]
         self._control_lengths = fields[..., 5]
         self.lengths: NDArray[np.uint32] = self._headers.view(np.uint32).transpose(1, 0, 2)[..., 14]
-        self._peers = np.zeros((capacity, _NAME_WORDS), np.uint64)
+        self._peers = np.zeros(capacity, _SOURCE)
         self._descriptors = [-1] * capacity
         self._inbox = Inbox()
         self._sources = Sources()
@@ -156,8 +154,8 @@ class _Slots:
         """
         self.legs[row] = leg
         self._descriptors[row] = descriptor
-        self._peers[row] = np.frombuffer(peer.ljust(8 * _NAME_WORDS, b"\0"), np.uint64)
-        self._names[:, row] = 0
+        self._peers[row] = np.void(peer.ljust(_SOURCE.itemsize, b"\0"))
+        self._names[:, row] = np.void(bytes(_SOURCE.itemsize))
         self._name_lengths[:, row] = _NAME
         self._control_lengths[:, row] = _CONTROL
 
@@ -167,24 +165,23 @@ class _Slots:
 
     def stamps(self, deepest: int, rows: int) -> NDArray[np.int64]:
         """Take when the kernel got what is in the first slots, in ns since 1970; 0 where it did not say."""
-        control, lengths = self._control[:deepest, :rows], self._control_lengths[:deepest, :rows]
-        stamped = (lengths == _CONTROL) & (control[..., 1] == STAMP)
-        lengths[:] = _CONTROL  # the kernel leaves there how much it has written, and reads how much it may
-        return np.where(stamped, control[..., 2] * 1_000_000_000 + control[..., 3], 0)
+        control = self._control[:deepest, :rows]
+        stamps = control[..., 2] * 1_000_000_000 + control[..., 3]
+        control[..., 2:] = 0  # and so they stay where nothing is said
+        # The kernel reads there how much it may write, and leaves there how much it has written.
+        self._control_lengths[:deepest, :rows] = _CONTROL
+        return stamps
 
     def familiar(self, deepest: int, rows: int) -> NDArray[np.bool_]:
         """Tell whether what is in the first slots has come from the rows' peers."""
-        names, peers = self._names[:deepest, :rows], self._peers[:rows]
-        same: NDArray[np.bool_] = names[..., 0] == peers[:, 0]
-        for word in range(1, _FAMILIAR_WORDS):
-            same &= names[..., word] == peers[:, word]
+        same: NDArray[np.bool_] = self._names[:deepest, :rows] == self._peers[:rows]
         return same
 
     def take(self, row: int, stamps: list[int]) -> list[Received]:
         """Copy the datagrams that a row has, so many as there are stamps, and read what waits behind the last slot."""
         received = [
-            (self._sources[names.tobytes()], data[:length].tobytes(), wall_ns)
-            for names, data, length, wall_ns in zip(
+            (self._sources[name.tobytes()], data[:length].tobytes(), wall_ns)
+            for name, data, length, wall_ns in zip(
                 self._names[:, row], self.data[:, row], self.lengths[:, row], stamps, strict=False
             )
         ]
