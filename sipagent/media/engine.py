@@ -22,7 +22,7 @@ from sipagent.media.stream import Stream
 _STRIDES = (1, 2)
 _SHORT_RIDE = 10
 """Ticks: who was put ashore after fewer is not on a road for convoys."""
-_ASHORE = 50
+_ASHORE = 20
 """Ticks for which such a leg then goes on by itself, before it boards again."""
 
 
@@ -102,7 +102,7 @@ class Media:
             self._apply(command, now)
         convoys = self._convoys[phase].values()
         for convoy in convoys:
-            for stream in convoy.put_ashore_before(tick, now):
+            for stream in convoy.put_ashore_before(tick):
                 self._go_alone(stream, tick)
         departures: list[Departure] = []
         for stream in tuple(self._alone[phase].values()):
@@ -111,9 +111,8 @@ class Media:
             except Exception:
                 self._fail(stream)
         for convoy in convoys:
-            convoy.send(tick, now, self._fail)
-            if not self._by_row:
-                departures += convoy.departures()
+            reports = convoy.send(tick, now, self._fail)
+            departures += reports if self._by_row else [*convoy.departures(), *reports]
         return departures
 
     def due(self, tick: int, phase: int = 0) -> list[int]:
@@ -140,7 +139,7 @@ class Media:
         convoys = [convoy for convoy in self._convoys[phase].values() if convoy.is_due(tick)]
         for convoy in convoys:
             came = fetched[convoy] if fetched is not None else convoy.pack()
-            for stream in convoy.receive(came):
+            for stream in convoy.receive(tick, came):
                 is_short = tick - self._seats[stream.leg].since < _SHORT_RIDE
                 self._go_alone(stream, tick + _ASHORE if is_short else tick)
         for convoy in self._convoys[phase].values():
@@ -234,8 +233,8 @@ class Media:
         convoys = self._convoys[stream.phase]
         convoy = convoys.get(passage.stride)
         if convoy is None:
-            convoy = convoys[passage.stride] = Convoy(stream.phase, passage.stride)
-        if convoy.has_room and (tick + stream.phase) % passage.stride == 0:
+            convoy = convoys[passage.stride] = Convoy(passage.stride)
+        if convoy.has_room and tick % passage.stride == 0:
             row = convoy.board(stream, passage, tick)
             self._seats[stream.leg] = _Seat(convoy, row, tick)
             del self._alone[stream.phase][stream.leg]

@@ -48,6 +48,7 @@ class Passage(NamedTuple):
     """A leg for a convoy: what it is about to hear, who makes what it sends, whether it sends what it hears."""
 
     expected: Expected
+    uplink: Uplink
     downlink: Downlink
     relays: bool
     stride: int
@@ -208,8 +209,8 @@ class Stream:
                 departures[place] = Departure(leg, kind, destination, self._srtp.protect(data))
 
     def is_due(self, tick: int) -> bool:
-        """Whether `receive` is to be called in this tick. Legs of one phase and stride are due in the same ticks."""
-        return self._behind >= self._stride or (self._behind > 0 and (tick + self.phase) % self._stride == 0)
+        """Whether `receive` is to be called in this tick. Legs of one stride are due in the same ticks."""
+        return self._behind >= self._stride or (self._behind > 0 and tick % self._stride == 0)
 
     def receive(self) -> None:
         """Take what has come, and play what is due of it."""
@@ -295,7 +296,7 @@ class Stream:
         expected = self._uplink.outlook()
         if expected is None or expected.encoding != self._downlink.encoding:
             return None
-        return Passage(expected, self._downlink, relays, self._stride, self._session.next_timer())
+        return Passage(expected, self._uplink, self._downlink, relays, self._stride, self._session.next_timer())
 
     def come_ashore(
         self, heard: Followed, gathered: Gathered, last_tick: int, unplayed: Sequence[tuple[int, float]]
@@ -305,6 +306,11 @@ class Stream:
         self._last_tick = last_tick
         self._unplayed = [(tick, now, 1, b"") for tick, now in unplayed]
         self._behind = len(unplayed)
+
+    def report(self, now: float, departures: list[Departure]) -> float:
+        """Add the report that is due while a convoy moves the leg; returns when the next one is."""
+        self._report(now, departures)
+        return self._session.next_timer()
 
     def speak(self, command: Speak) -> bool:
         """Queue speech while a convoy moves the leg; False if it cannot go on there."""

@@ -15,6 +15,7 @@ Without a loss no G.711 is decoded: the provider gets the bytes of the caller's 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from sipagent.audio import comfort
 from sipagent.audio.codec import clock_rate
@@ -28,7 +29,7 @@ from sipagent.media.commands import OpenLeg, StreamSettings
 from sipagent.media.events import DigitHeard, HostPort, Latched, MediaEvent, RtpTimeout
 from sipagent.media.incoming import Incoming
 from sipagent.rtp.digits import DigitReceiver
-from sipagent.rtp.jitter_buffer import JitterBuffer, JitterBufferStatistics, Lost, Outlook
+from sipagent.rtp.jitter_buffer import JitterBuffer, JitterBufferStatistics, Lost, Outlook, Prospects
 from sipagent.rtp.packet import COMFORT_NOISE, RtpPacket, parse
 from sipagent.rtp.session import RtpSession
 from sipagent.rtp.source import SourceLatch
@@ -51,16 +52,22 @@ class Expected:
     blocks: Blocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
-    """What has come and was played while all went as expected.
-
-    Packets came at `arrivals`, the first with `timestamp`. `recent` are the last frames that were played, three at
-    most, the last of them with this `delay` (seconds); those `waiting` were not.
-    """
+class Came(NamedTuple):
+    """Packets that came as expected, when and with which lags, and the timestamp of the first."""
 
     timestamp: int
     arrivals: Sequence[float]
+    lags: Sequence[float]
+
+
+class Followed(NamedTuple):
+    """What was played while all went as expected.
+
+    So many packets came. `recent` are the last frames that were played, three at most, the last of them with this
+    `delay` (seconds); those `waiting` were not.
+    """
+
+    packets: int
     waiting: Sequence[bytes]
     recent: Sequence[bytes]
     delay: float
@@ -199,15 +206,19 @@ class Uplink:
             blocks=self._blocks,
         )
 
+    def follow_arrivals(self, came: Came, *, settles: bool) -> Prospects:
+        """Take note of packets that came as expected; returns what is expected of those to come."""
+        if came.arrivals:
+            self._session.follow(came.timestamp, FRAME, came.arrivals)
+            self._latch.follow(len(came.arrivals), came.arrivals[-1])
+            self._heard_at, self._timed_out = came.arrivals[-1], False
+        self._jitter_buffer.follow_lags(came.lags, settles=settles)
+        return self._jitter_buffer.prospects
+
     def follow(self, heard: Followed, gathered: Gathered) -> None:
-        """Take note of what was received, played and gathered while all went as expected."""
-        arrivals = heard.arrivals
-        if arrivals:
-            self._session.follow(heard.timestamp, FRAME, arrivals)
-            self._latch.follow(len(arrivals), arrivals[-1])
-            self._heard_at, self._timed_out = arrivals[-1], False
+        """Take note of what was played and gathered while all went as expected."""
         recent = heard.recent
-        self._jitter_buffer.follow(arrivals, heard.waiting, recent[-1] if recent else b"", heard.delay)
+        self._jitter_buffer.follow(heard.packets, heard.waiting, recent[-1] if recent else b"", heard.delay)
         self._concealer.follow(recent)
         self._blocks.state = gathered
 
@@ -237,7 +248,8 @@ class Uplink:
 
     def _next(self, tick: int, now: float) -> bytes:
         """The next 20 ms of the caller: what came, what a loss is concealed by, or the quiet of a pause."""
-        audio = self._jitter_buffer.pop(now)
+        # Every second tick, so that it is the same ones for a leg that is heard in every second only.
+        audio = self._jitter_buffer.pop(now, settles=tick % 2 == 0)
         if isinstance(audio, Lost):
             self.frames_concealed += 1
             return self._concealer.conceal(tick, self._encoding, audio.following)

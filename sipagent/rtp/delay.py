@@ -8,7 +8,8 @@ MINIMUM = 0.04
 MAXIMUM = 0.4
 """Bounds of the target in seconds."""
 
-_BATCH = 50
+BATCH = 50
+"""Packets, a second of them, after which the target is worked out anew."""
 _BATCHES = 10
 _OUTLIERS = 5
 """Of 500 packets (10 s of 20 ms packets) the five slowest may be late: the 99th percentile."""
@@ -23,8 +24,8 @@ class DelayEstimate:
 
     A packet's lag is its arrival less its media time. The smallest lag seen lately is the path itself, what others have
     above it is jitter. The target covers the jitter of 99 packets of a hundred, and one `frame` for the phase between
-    the packets and the clock that plays them. It is worked out anew once a second, and grows as soon as too many
-    packets are slower than it bears. Of each second only what can still matter is kept. All times are seconds.
+    the packets and the clock that plays them. It is worked out anew once a second, by `settle`, and grows as soon as
+    too many packets are slower than it bears. Of each second only what can still matter is kept. All times are seconds.
     """
 
     __slots__ = ("_batch", "_fastest", "_frame", "_shortest", "_slowest", "target")
@@ -44,9 +45,7 @@ class DelayEstimate:
         if lag < self._shortest or not (batch or self._slowest):
             self._shortest = lag
         batch.append(lag)
-        if len(batch) == _BATCH:
-            self._settle()
-        elif lag - self._shortest + self._frame > self.target < MAXIMUM:
+        if lag - self._shortest + self._frame > self.target < MAXIMUM:
             self.target = max(self.target, self._needed())
 
     @property
@@ -55,14 +54,30 @@ class DelayEstimate:
         return self._shortest
 
     @property
-    def room(self) -> int:
-        """Packets that may come before all is worked out anew; 0 while none has come."""
-        return _BATCH - 1 - len(self._batch) if self._batch or self._slowest else 0
+    def is_known(self) -> bool:
+        """Whether any packet has come."""
+        return bool(self._batch or self._slowest)
+
+    @property
+    def count(self) -> int:
+        """Packets since `settle` worked out the target."""
+        return len(self._batch)
 
     def follow(self, lags: Sequence[float]) -> None:
-        """Take the lags of packets for which there is `room`, and which the target bears."""
+        """Take the lags of packets that the target bears."""
         self._batch += lags
         self._shortest = min(self._shortest, *lags)
+
+    def settle(self) -> None:
+        """Work out the target anew, if as many packets as a second has are there to do it by."""
+        if len(self._batch) < BATCH:
+            return
+        ordered = sorted(self._batch)
+        self._batch.clear()
+        self._fastest.append(ordered[0])
+        self._slowest.append(ordered[-1 - _OUTLIERS :])
+        self._shortest = min(self._fastest)
+        self.target = self._needed()
 
     def of(self, media_time: float, now: float) -> float:
         """The delay that a sample of `media_time` has when it is played at `now`."""
@@ -78,17 +93,9 @@ class DelayEstimate:
         self._fastest.clear()
         self._slowest.clear()
 
-    def _settle(self) -> None:
-        ordered = sorted(self._batch)
-        self._batch.clear()
-        self._fastest.append(ordered[0])
-        self._slowest.append(ordered[-1 - _OUTLIERS :])
-        self._shortest = min(self._fastest)
-        self.target = self._needed()
-
     def _needed(self) -> float:
-        count = len(self._batch) + _BATCH * len(self._slowest)
-        few = max(_FORGIVEN, _OUTLIERS * count // (_BATCH * _BATCHES))
+        count = len(self._batch) + BATCH * len(self._slowest)
+        few = max(_FORGIVEN, _OUTLIERS * count // (BATCH * _BATCHES))
         lately = islice(reversed(self._slowest), _LATELY)
         slowest = max(
             _all_but(few, chain(self._batch, *self._slowest)), _all_but(_FORGIVEN, chain(self._batch, *lately))

@@ -30,8 +30,6 @@ _LONGEST_STRIDE = 3
 """Frames by which one late packet lengthens the delay."""
 _TOLERANCE = 0.001
 """Seconds by which a tick may come early."""
-_WORTHWHILE = 10
-"""Packets for which an outlook must hold to be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,24 @@ class Lost:
 LOST = Lost()
 
 
+class Prospects(NamedTuple):
+    """What is ordinary, in seconds.
+
+    A packet is while its lag is at most the `target`, less a frame, above the `shortest`; a frame is while its delay is
+    from `least` to `most`.
+    """
+
+    shortest: float
+    target: float
+    least: float
+    most: float
+
+
 class Outlook(NamedTuple):
     """What the next packets will be, if each follows the one before and has 20 ms in it, and what is played of them.
 
     Numbers of the next packet: extended `sequence`, `timestamp`, `start` on the timeline. The payloads that are
-    `waiting` are played from `position` on. A packet is ordinary while its lag is at most the `target`, less a frame,
-    above the `shortest`; a frame, while its delay is within the `bounds`. After `room` packets all this is known anew.
+    `waiting` are played from `position` on. Of the batch by which the target is worked out so many have come.
     """
 
     sequence: int
@@ -57,10 +67,8 @@ class Outlook(NamedTuple):
     start: int
     position: int
     waiting: Sequence[bytes]
-    shortest: float
-    target: float
-    bounds: tuple[float, float]
-    room: int
+    batched: int
+    prospects: Prospects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +181,17 @@ class JitterBuffer:
         """Take note that this packet stands in the place of sound: comfort noise (RFC 3389), a telephone event."""
         self._resting = max(self._resting, extended_sequence)
 
-    def pop(self, now: float) -> bytes | Lost | None:
-        """Play the next 20 ms; None in silence that was never sent, and before the stream begins."""
+    def pop(self, now: float, *, settles: bool = True) -> bytes | Lost | None:
+        """Play the next 20 ms; None in silence that was never sent, and before the stream begins.
+
+        Unless it `settles`, the target stays as it is, if no packet that comes too late makes it grow.
+        """
+        audio = self._play(now)
+        if settles:
+            self._delay.settle()
+        return audio
+
+    def _play(self, now: float) -> bytes | Lost | None:
         if not self._playing and not self._begin(now):
             return None
         if self._waits_owed:
@@ -202,35 +219,40 @@ class JitterBuffer:
     def outlook(self) -> Outlook | None:
         """Say what comes next if nothing but the ordinary does; None while it does not look like that."""
         is_steady = self._playing and not (self._waits_owed or self._waited) and self._steering.is_idle
-        if not is_steady or self._width != 1 or self._sound is None or self._delay.room < _WORTHWHILE:
+        if not is_steady or self._width != 1 or self._sound is None or not self._delay.is_known:
             return None
         timeline = self._timeline
-        newest, is_whole = timeline.newest, timeline.is_whole
-        if newest is None or not is_whole or self._resting >= timeline.next_sequence:
+        if timeline.newest is None or not timeline.is_whole or self._resting >= timeline.next_sequence:
             return None
         return Outlook(
-            sequence=newest.sequence + 1,
+            sequence=timeline.newest.sequence + 1,
             timestamp=timeline.next_timestamp,
-            start=newest.end,
+            start=timeline.end,
             position=timeline.position,
             waiting=[segment.payload for segment in timeline.segments],
-            shortest=self._delay.shortest,
-            target=self._delay.target,
-            bounds=bounds(self._delay.target),
-            room=self._delay.room,
+            batched=self._delay.count,
+            prospects=self.prospects,
         )
 
-    def follow(self, arrivals: Sequence[float], waiting: Sequence[bytes], last_frame: bytes, delay: float) -> None:
-        """Take note of what came and was played while all went as in the outlook.
+    @property
+    def prospects(self) -> Prospects:
+        """Say what is ordinary until the target is another."""
+        return Prospects(self._delay.shortest, self._delay.target, *bounds(self._delay.target))
 
-        A packet came at each of `arrivals`. After the frames that were played, of which the last is `last_frame` and
-        had this `delay`, these `waiting` ones are left.
+    def follow_lags(self, lags: Sequence[float], *, settles: bool) -> None:
+        """Take the lags of packets that were ordinary; `settles` as with `pop`."""
+        if lags:
+            self._delay.follow(lags)
+        if settles:
+            self._delay.settle()
+
+    def follow(self, packets: int, waiting: Sequence[bytes], last_frame: bytes, delay: float) -> None:
+        """Take note of what was played since the outlook, while all went as it says.
+
+        So many packets have come, whose lags are known. After the frames that were played, of which the last is
+        `last_frame` and had this `delay`, these `waiting` ones are left.
         """
-        timeline = self._timeline
-        if arrivals:
-            starts = range(timeline.end, timeline.end + FRAME * len(arrivals), FRAME)
-            self._delay.follow([came - start / CLOCK_RATE for came, start in zip(arrivals, starts, strict=True)])
-        timeline.follow(len(arrivals), waiting)
+        self._timeline.follow(packets, waiting)
         if last_frame:
             self._last_frame, self._delay_now = last_frame, delay
 

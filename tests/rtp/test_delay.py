@@ -10,6 +10,7 @@ def estimate(*extra: float, start: float = 0.0) -> DelayEstimate:
     delay = DelayEstimate(frame=0.02)
     for index, late in enumerate(extra):
         delay.add(index * 0.02, start + index * 0.02 + 0.03 + late)
+        delay.settle()
     return delay
 
 

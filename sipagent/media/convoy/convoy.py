@@ -12,6 +12,7 @@ from sipagent.media.convoy.sending import Sending
 from sipagent.media.downlink import Downlink
 from sipagent.media.events import RTP, Arrival, Departure, HostPort, MediaEvent, UplinkBlock
 from sipagent.media.stream import Passage, Stream
+from sipagent.media.uplink import Uplink
 
 CAPACITY = 512
 """Legs of one convoy: more than a core carries in one phase."""
@@ -24,12 +25,12 @@ class Convoy:
     A driver may move their packets by rows: `outgoing`, `aboard` and `seats` say which.
     """
 
-    def __init__(self, phase: int, stride: int) -> None:
-        self._phase = phase
+    def __init__(self, stride: int) -> None:
         self._stride = stride
         self._sending = Sending(CAPACITY)
         self._hearing = Hearing(CAPACITY)
         self._streams: dict[int, Stream] = {}
+        self._uplinks: dict[int, Uplink] = {}
         self._aboard = np.zeros(CAPACITY, np.bool_)
         self._free = list(range(CAPACITY))
         self._count = 0
@@ -68,7 +69,7 @@ class Convoy:
 
     def is_due(self, tick: int) -> bool:
         """Whether all that has come since is to be taken in this tick."""
-        return bool(self._streams) and (tick + self._phase) % self._stride == 0
+        return bool(self._streams) and tick % self._stride == 0
 
     # ---- who is in it
 
@@ -79,7 +80,7 @@ class Convoy:
         expected = passage.expected
         self._hearing.load(row, expected)
         self._sending.load(row, passage.downlink, relays=passage.relays)
-        self._streams[row] = stream
+        self._streams[row], self._uplinks[row] = stream, passage.uplink
         self._aboard[row] = True
         self._legs[row], self._encodings[row], self._peers[row] = stream.leg, expected.encoding, expected.peer
         self._reports_at[row] = passage.report_at
@@ -96,6 +97,7 @@ class Convoy:
         """Let a leg go on by itself, from where it is."""
         stream = self._streams[row]
         self._sending.unload(row)
+        self._hearing.tell(row, self._uplinks[row], settles=False)
         gathered = self._hearing.gathering.state(row, self._hearing.gathered(row))
         stream.come_ashore(self._hearing.followed(row), gathered, self._last_tick, self._unplayed)
         self._leave(row)
@@ -107,7 +109,7 @@ class Convoy:
         self._leave(row)
 
     def _leave(self, row: int) -> None:
-        del self._streams[row]
+        del self._streams[row], self._uplinks[row]
         self._aboard[row] = False
         self._called.discard(row)
         self.seats.pop(row, None)
@@ -121,7 +123,7 @@ class Convoy:
 
     def speak(self, row: int, command: Speak) -> bool:
         """Give a leg more to say; False if it cannot have it here."""
-        self._sending.tell_quiet(row)
+        self._sending.tell_if_quiet(row)
         if not self._streams[row].speak(command):
             return False
         self._sending.changed(row)
@@ -129,30 +131,37 @@ class Convoy:
 
     # ---- the tick
 
-    def put_ashore_before(self, tick: int, now: float) -> list[Stream]:
-        """Let those go who cannot be moved in this tick: all, if one was missed; and who has to report."""
-        if not self._streams:
+    def put_ashore_before(self, tick: int) -> list[Stream]:
+        """Let all go by themselves where a tick was missed."""
+        if not self._streams or tick == self._last_tick + 1:
             return []
-        if tick != self._last_tick + 1:
-            rows = list(self._streams)
-        elif self._unplayed:
-            return []
-        else:
-            count = self._count
-            rows = np.flatnonzero(self._aboard[:count] & (self._reports_at[:count] <= now)).tolist()
-        return [self.put_ashore(row) for row in rows]
+        return [self.put_ashore(row) for row in tuple(self._streams)]
 
-    def send(self, tick: int, now: float, fail: Callable[[Stream], None]) -> None:
-        """Make the packets of this tick: `outgoing`, of who is `aboard`. A leg that raises is given to `fail`."""
+    def send(self, tick: int, now: float, fail: Callable[[Stream], None]) -> list[Departure]:
+        """Make the packets of this tick: `outgoing`, of who is `aboard`; returns the reports that are due as well.
+
+        A leg that raises is given to `fail`.
+        """
+        reports: list[Departure] = []
         if not self._streams:
-            return
-        for row in self._sending.send(tick, self._aboard[: self._count]):
+            return reports
+        count = self._count
+        for row in self._sending.send(tick, self._aboard[:count]):
             try:
                 self._telling.append(self._sending.see_to(row, tick))
             except Exception:
                 fail(self._streams[row])
+        if not self._unplayed:
+            for row in np.flatnonzero(self._aboard[:count] & (self._reports_at[:count] <= now)).tolist():
+                self._report(row, now, reports)
         self._last_tick = tick
         self._unplayed.append((tick, now))
+        return reports
+
+    def _report(self, row: int, now: float, reports: list[Departure]) -> None:
+        self._sending.tell(row)
+        self._hearing.tell(row, self._uplinks[row], settles=False)
+        self._reports_at[row] = self._streams[row].report(now, reports)
 
     def departures(self) -> list[Departure]:
         """Return the packets of this tick, for a driver that moves them one by one."""
@@ -170,7 +179,7 @@ class Convoy:
                 arrivals[row], stream.inbox = stream.inbox, []
         return Packed(self._count, arrivals, self._peers)
 
-    def receive(self, fetched: Fetched) -> list[Stream]:
+    def receive(self, tick: int, fetched: Fetched) -> list[Stream]:
         """Take what has come, and play what is due; returns the legs for which that was not to be done here.
 
         What came for those is in their inbox.
@@ -188,6 +197,9 @@ class Convoy:
             self._hearing.take(rows, fetched)
             for _ in moments:
                 self._play(rows)
+            if tick % 2 == 0:  # as a leg does by itself (Uplink.play)
+                for row in self._hearing.settling(rows):
+                    self._hearing.tell(row, self._uplinks[row], settles=True)
             self._blocks += self._hearing.blocks(rows, self._legs, self._encodings)
         self._unplayed = []
         return ashore

@@ -9,13 +9,15 @@ from sipagent.audio.encoding import FRAME
 from sipagent.media.convoy.fetched import DEPTH, PACKET, Fetched, plain_word
 from sipagent.media.convoy.gathering import LAWS, Gathering, Rows
 from sipagent.media.events import UplinkBlock
-from sipagent.media.uplink import Expected, Followed
+from sipagent.media.uplink import Came, Expected, Followed, Uplink
+from sipagent.rtp.delay import BATCH
+from sipagent.rtp.jitter_buffer import Prospects
 from sipagent.rtp.timeline import CLOCK_RATE
 
 RING = 64
 """Frames of a row that are kept: what waits, what was played last, and what waits for its block."""
-_LOG = 50
-"""Packets of a row that may come before it must go ashore: after so many a jitter buffer works out its target anew."""
+_LOG = 64
+"""Packets of a row whose times of arrival are kept until its leg is told of them."""
 _DEEPEST = 24
 """Frames that may wait."""
 _HEARD = 3
@@ -42,6 +44,8 @@ class Hearing:
         self._played = np.zeros(capacity, np.int64)
         self._boarded_with = np.zeros(capacity, np.int64)
         """Frames that had been played before."""
+        self._boarded_got = np.zeros(capacity, np.int64)
+        """Frames that had come before."""
         self._head = np.zeros(capacity, np.uint32)
         """The first word of the next packet without its sequence number."""
         self._sequence = np.zeros(capacity, np.uint32)
@@ -55,7 +59,8 @@ class Hearing:
         self._target = np.zeros(capacity, np.float64)
         self._least = np.zeros(capacity, np.float64)
         self._most = np.zeros(capacity, np.float64)
-        self._room = np.zeros(capacity, np.int64)
+        self._count = np.zeros(capacity, np.int64)
+        """Packets of the batch by which the target is worked out."""
         self._delay = np.zeros(capacity, np.float64)
         """Of the frame that was played last."""
         self._next_shortest = self._shortest[:0]
@@ -72,23 +77,36 @@ class Hearing:
         kept = b"".join((*before, *outlook.waiting))
         self._ring[row, : len(kept) // FRAME] = np.frombuffer(kept, np.uint8).reshape(-1, FRAME)
         self._played[row] = self._boarded_with[row] = len(before)
-        self._got[row] = len(kept) // FRAME
+        self._got[row] = self._boarded_got[row] = len(kept) // FRAME
         self._logged[row] = 0
         self._head[row] = plain_word(expected.payload_type)
         self._sequence[row], self._timestamp[row] = outlook.sequence & 0xFFFF, outlook.timestamp
         self._ssrc[row] = expected.ssrc
         self._start[row], self._position[row] = outlook.start, outlook.position
-        self._shortest[row], self._target[row] = outlook.shortest, outlook.target
-        self._least[row], self._most[row] = outlook.bounds
-        self._room[row] = outlook.room
+        self._count[row] = outlook.batched
+        self._expect(row, outlook.prospects)
+
+    def tell(self, row: int, uplink: Uplink, *, settles: bool) -> None:
+        """Let a leg know of what has come for its row."""
+        logged = int(self._logged[row])
+        arrivals = self._log[row, :logged]
+        starts = self._start[row] - FRAME * np.arange(logged, 0, -1)
+        timestamp = (int(self._timestamp[row]) - logged * FRAME) & 0xFFFFFFFF
+        came = Came(timestamp, arrivals.tolist(), (arrivals - starts / CLOCK_RATE).tolist())
+        self._expect(row, uplink.follow_arrivals(came, settles=settles))
+        self._logged[row] = 0
+        if settles:
+            self._count[row] = 0
+
+    def _expect(self, row: int, prospects: Prospects) -> None:
+        self._shortest[row], self._target[row], self._least[row], self._most[row] = prospects
 
     def followed(self, row: int) -> Followed:
-        """Return what has happened to a row since it was loaded."""
-        got, played, logged = int(self._got[row]), int(self._played[row]), int(self._logged[row])
+        """Return what was played of a row since it was loaded."""
+        got, played = int(self._got[row]), int(self._played[row])
         heard = min(_HEARD, played - int(self._boarded_with[row]))
         return Followed(
-            timestamp=(int(self._timestamp[row]) - logged * FRAME) & 0xFFFFFFFF,
-            arrivals=self._log[row, :logged].tolist(),
+            packets=got - int(self._boarded_got[row]),
             waiting=self._frames(row, played, got),
             recent=self._frames(row, played - heard, played),
             delay=float(self._delay[row]),
@@ -107,7 +125,7 @@ class Hearing:
     def ordinary(self, count: int, fetched: Fetched, moments: Sequence[float]) -> NDArray[np.bool_]:
         """Tell of each of `count` rows whether what has come for it is ordinary, and the frames of these moments are.
 
-        What is not certain is not ordinary: a packet that would change the target, or how many were fetched.
+        What is not certain is not ordinary: a packet that may move the target, or how many there were to fetch.
         """
         packets, times = fetched.counts[:count], fetched.times[:count]
         came = packets[:, None] > _ORDER
@@ -128,7 +146,7 @@ class Hearing:
         in_order = (lags >= self._shortest[:count, None]) | (times <= moments[0])
         in_order[:, 1:] &= times[:, 1:] >= times[:, :-1]
         ordinary: NDArray[np.bool_] = (is_next & in_time & in_order | ~came).all(1)
-        ordinary &= (packets < DEPTH) & (packets <= self._room[:count])
+        ordinary &= (packets < DEPTH) & (packets <= _LOG - self._logged[:count])
         ordinary &= self._plays(count, packets, np.where(came, times, np.inf), moments)
         return ordinary
 
@@ -158,7 +176,7 @@ class Hearing:
         self._delay[rows] = self._next_delay[rows]
         self._got[rows] += packets
         self._logged[rows] += packets
-        self._room[rows] -= packets
+        self._count[rows] += packets
         self._sequence[rows] = self._sequence[rows] + packets.astype(np.uint32) & 0xFFFF
         self._timestamp[rows] += (FRAME * packets).astype(np.uint32)
         self._start[rows] += FRAME * packets
@@ -169,6 +187,11 @@ class Hearing:
         self._played[rows] += 1
         self._position[rows] += FRAME
         return frames
+
+    def settling(self, rows: Rows) -> list[int]:
+        """Return those of some rows whose target is to be worked out anew."""
+        settling: list[int] = rows[self._count[rows] >= BATCH].tolist()
+        return settling
 
     def blocks(self, rows: Rows, legs: Sequence[int], encodings: Sequence[str]) -> list[UplinkBlock]:
         """Take the blocks that are due of some rows; `legs` and `encodings` by row."""

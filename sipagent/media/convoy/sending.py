@@ -72,7 +72,7 @@ class Sending:
 
     def unload(self, row: int) -> None:
         """Let the leg go on where a row is."""
-        self._tell(row)
+        self.tell(row)
         if self.relays[row]:
             self._downlinks[row].relayed = self._relayed[row, : self._relayed_frames[row]].tobytes()
         self.drop(row)
@@ -108,7 +108,7 @@ class Sending:
             self.outgoing[row] = np.frombuffer(packet, np.uint8)
             self._lay_out(row)
             return downlink
-        self._tell(row)
+        self.tell(row)
         if self._sent[row] == self._laid_out[row]:
             self._lay_out(row)
         else:
@@ -120,10 +120,17 @@ class Sending:
         self._relayed[rows, self._relayed_frames[rows]] = frames
         self._relayed_frames[rows] += 1
 
-    def tell_quiet(self, row: int) -> None:
+    def tell(self, row: int) -> None:
+        """Let a leg know of what has left of its row."""
+        frames = int(self._sent[row] - self._told[row])
+        if frames:
+            self._downlinks[row].follow(frames, are_speech=bool(self._speaks[row]))
+            self._told[row] = self._sent[row]
+
+    def tell_if_quiet(self, row: int) -> None:
         """Tell the leg of a row, if that is quiet, what has left: what it is then given comes after it."""
         if not self._speaks[row]:
-            self._tell(row)
+            self.tell(row)
 
     def changed(self, row: int) -> None:
         """The leg of a row has been given speech, which is behind what is laid out."""
@@ -133,12 +140,6 @@ class Sending:
             self._lay_out(row)
 
     # ---- one row
-
-    def _tell(self, row: int) -> None:
-        frames = int(self._sent[row] - self._told[row])
-        if frames:
-            self._downlinks[row].follow(frames, are_speech=bool(self._speaks[row]))
-            self._told[row] = self._sent[row]
 
     def _lay_out(self, row: int) -> None:
         """Begin a stretch: of speech if there is any, else of noise, or of what was heard, for as long as it lasts."""
