@@ -28,8 +28,8 @@ MISHAPS: dict[str, tuple[Any, ...]] = {
     "double": (0.0, 0.004, 0.03, 0.3),
     "overtake": (0.008, 0.015, 0.03, 0.06, 0.25),
     "stall": (1, 2, 4, 12, 40),
-    "jitter": (0.0, 0.0, 0.004, 0.008, 0.02, 0.06),
-    "lag": (0.001, 0.003, 0.012, 0.019, 0.04, 0.11),
+    "jitter": (0.0, 0.0002, 0.004, 0.008, 0.02, 0.06),
+    "lag": (0.0, 0.001, 0.003, 0.012, 0.019, 0.04, 0.11),
     "move": (7000, 7002, 31000),
     "strangers": (1, 5),
     "junk": (
@@ -58,7 +58,7 @@ MISHAPS: dict[str, tuple[Any, ...]] = {
     "say": (0, 16000, 24000, 40000, 56000),
 }
 """What may happen, and with which values."""
-_PLAIN = {"jitter": 0.0, "lag": 0.003, "drift": 0.02, "size": 160, "move": 7000, "law": "pcmu"}
+_PLAIN = {"jitter": 0.0002, "lag": 0.003, "drift": 0.02, "size": 160, "move": 7000, "law": "pcmu"}
 """What is no longer a mishap."""
 CHANGES: tuple[dict[str, Any], ...] = (
     {},
@@ -96,11 +96,12 @@ class Calls:
     unpunctual: float
     shared: bool
 
-    def play(self, *, convoys: bool) -> Fleet:
+    def play(self, *, convoys: bool, by_row: bool = False) -> Fleet:
         """Play it from the beginning until everybody has hung up."""
         fleet = Fleet(
             self.lines,
             convoys=convoys,
+            by_row=by_row,
             phases=self.phases,
             missed=self.missed,
             unpunctual=self.unpunctual,
@@ -163,7 +164,7 @@ def _line(chance: Random, leg: int, legs: range, ticks: int, phases: int) -> Lin
 def _moments(chance: Random, line: Line, ticks: int) -> list[float]:
     """Draw when something happens: seldom, and sometimes twice at once."""
     moments = list[float]()
-    for _ in range(chance.choice([0, 1, 2, 2, 3, 4]) * (1 + ticks // 400)):
+    for _ in range(chance.choice([0, 1, 2, 2, 3, 4]) * (1 + ticks // 800)):
         if chance.choice([False, False, True]) and moments:
             moments.append(moments[-1] + chance.choice([0, 0.5, 1, 2, 3, 20]))
         else:

@@ -91,7 +91,7 @@ class Caller:
         self._size = 160
         self._period = TICK
         self._lag = 0.003
-        self._jitter = 0.0
+        self._jitter = 0.0002
         self._late = 0.0
         self._held_until = 0.0
         self._lost = 0

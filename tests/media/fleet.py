@@ -5,7 +5,6 @@ fleet.run(500)
 fleet.log[1]          # all that left of the leg and all that it told, each with its tick
 """
 
-import inspect
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,8 @@ from sipagent.media import (
     StreamSettings,
     UplinkBlock,
 )
+from sipagent.media.convoy import Convoy
+from sipagent.media.convoy.fetched import Packed
 from sipagent.rtp.packet import is_rtcp
 from tests.media.caller import Caller, Mishap
 from tests.media.desk import TICK, settings
@@ -40,6 +41,7 @@ EVERYBODY = 0
 """Whose log says what concerns every leg."""
 _BEGIN = 1234.5
 """The time of the first tick."""
+_NOBODY = ("", 0)
 _READING = 0.0003
 """Seconds from the time that a tick goes by to when it has read what came."""
 
@@ -109,8 +111,8 @@ class Fleet:
     """The driver of a plane: asks, sends, reads and drains, phase by phase.
 
     `missed` says of a tick how many after it are missed; the next one then moves all phases at once. A wake-up is up to
-    `unpunctual` seconds late. RTP is read of the legs that are due, and reports of all; of a `shared` port all
-    of both is.
+    `unpunctual` seconds late. RTP is read of the legs that are due, and reports of all; of a `shared` port all of both
+    is. Packets of convoys are moved `by_row`, or one by one with all others.
     """
 
     def __init__(
@@ -118,17 +120,18 @@ class Fleet:
         lines: Iterable[Line],
         *,
         convoys: bool,
+        by_row: bool = False,
         phases: int = 1,
         missed: Mapping[int, int] | None = None,
         unpunctual: float = 0.0,
         shared: bool = False,
     ) -> None:
-        options: dict[str, Any] = {"convoys": convoys} if "convoys" in inspect.signature(Media).parameters else {}
-        self.media = Media(phases, **options)
+        self.media = Media(phases, convoys=convoys, by_row=by_row)
         self.tick = -1
         self.log: dict[int, list[Entry]] = {EVERYBODY: []}
         self.aboard: list[int] = []
         """How many legs were in convoys at the end of each tick."""
+        self._by_row = by_row
         self._phases = phases
         self._missed = missed or {}
         self._unpunctual = unpunctual
@@ -138,6 +141,7 @@ class Fleet:
         self._commands: list[tuple[float, Command]] = []
         self._open: set[int] = set()
         self._network: list[Arrival] = []
+        self._seats: dict[Convoy, dict[int, tuple[int, HostPort]]] = {}
         for line in lines:
             self.log[line.leg] = []
             self._callers[line.leg] = line.caller()
@@ -155,7 +159,7 @@ class Fleet:
             else:
                 for phase in phases:
                     self._move([phase])
-            self.aboard.append(getattr(self.media, "aboard", 0))
+            self.aboard.append(self.media.aboard)
 
     def end(self) -> None:
         """Hang up everywhere."""
@@ -179,11 +183,12 @@ class Fleet:
         while self._commands and self._commands[0][0] <= point:
             self._ask(self._commands.pop(0)[1])
         for tick, phase in due:
-            for departure in self.media.send(tick, now, phase):
+            departures = self.media.send(tick, now, phase)
+            for departure in self._leaving(phase) + departures if self._by_row else departures:
                 self._depart(departure)
         arrivals = self._read(now, {leg for tick, phase in due for leg in self.media.due(tick, phase)})
         for tick, phase in due:
-            self.media.receive(tick, now, arrivals, phase)
+            self.media.receive(tick, now, arrivals, phase, self._fetch(tick, phase, now) if self._by_row else None)
             arrivals = []
         for event in self.media.drain():
             self._note(event)
@@ -208,6 +213,38 @@ class Fleet:
         self._network = waiting
         read.sort(key=lambda one: one.kind == RTCP)
         return [one._replace(time=min(one.time, now)) for one in read]
+
+    def _leaving(self, phase: int) -> list[Departure]:
+        """Return what leaves of the rows of convoys."""
+        departures = list[Departure]()
+        for convoy in self.media.convoys(phase):
+            seats = self._seated(convoy)
+            for row in (row for row, is_aboard in enumerate(convoy.aboard) if is_aboard):
+                leg, peer = seats[row]
+                departures.append(Departure(leg, RTP, peer, convoy.outgoing[row].tobytes()))
+        return departures
+
+    def _fetch(self, tick: int, phase: int, now: float) -> Mapping[Convoy, Packed]:
+        """Return what has come for the rows of the convoys that are due."""
+        fetched = {}
+        for convoy in [convoy for convoy in self.media.convoys(phase) if convoy.is_due(tick)]:
+            seats, aboard = self._seated(convoy), convoy.aboard
+            row_of = {leg: row for row, (leg, _) in seats.items() if row < len(aboard) and aboard[row]}
+            came: dict[int, list[Arrival]] = {row: [] for row in row_of.values()}
+            for one in self._network:
+                if one.leg in row_of:
+                    came[row_of[one.leg]].append(one._replace(time=min(one.time, now)))
+            self._network = [one for one in self._network if one.leg not in row_of]
+            peers = [seats[row][1] if row in seats else _NOBODY for row in range(len(aboard))]
+            fetched[convoy] = Packed(len(aboard), came, peers)
+        return fetched
+
+    def _seated(self, convoy: Convoy) -> dict[int, tuple[int, HostPort]]:
+        """Who was seen to take which row last."""
+        seats = self._seats.setdefault(convoy, {})
+        seats.update(convoy.seats)
+        convoy.seats.clear()
+        return seats
 
     def _note(self, event: MediaEvent) -> None:
         """Write down what was told."""
