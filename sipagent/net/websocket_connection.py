@@ -1,11 +1,13 @@
 """One WebSocket (RFC 6455) over one transport: what the sans-I/O protocol of `websockets` says, done on the loop.
 
-    transport ─ bytes ─► ClientProtocol ─ frames ─► inbox ─► frames()
-    transport ◄─ bytes ─ ClientProtocol
-    transport ◄─ bytes ────────────────────────────────────── send()
+    transport ─ bytes ─► cutter ─ texts ──────────────────────► inbox ─► frames()
+                           └─ other frames ─► ClientProtocol ─────┘
+    transport ◄─ bytes ─────────────────────────┘
+    transport ◄─ bytes ───────────────────────────────────────────────── send()
 
 A frame is written in the call that sends it: audio goes out 25 times a second, and a task for each costs more than the
-frame. It waits only while the network takes nothing.
+frame. It waits only while the network takes nothing. A text that came in one frame, as nearly all do, is taken at once:
+the protocol reads whatever is between such frames, and needs to know nothing of them.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 from sipagent.agent.interfaces import Close
-from sipagent.net.websocket_frame import text_frame
+from sipagent.net.websocket_frame import FrameCutter, text_frame
 
 CLOSE_TIMEOUT = 2.0
 PING_INTERVAL = 20.0
@@ -38,6 +40,7 @@ READ_SIZE = 64 * 1024
 USER_AGENT = f"sipagent/{version('sipagent')}"
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+_HEAD_ENDS = b"\r\n\r\n"
 _wire_log = logging.getLogger("sipagent.net.websocket.wire")
 _wire_log.setLevel(logging.INFO)  # at DEBUG the library writes whole frames and headers, keys among them
 
@@ -66,6 +69,11 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._upgraded: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[None] = self._loop.create_future()
+        self._response_end = b""
+        """The last octets of the HTTP response, of which the end may come in pieces."""
+        self._cutter = FrameCutter()
+        self._is_open = False
+        """Texts go and come. The protocol knows as well, and takes its time to tell."""
         self._inbox: deque[str] = deque()
         self._parts: list[bytes | bytearray | memoryview] = []
         self._is_text = False
@@ -92,7 +100,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     def send(self, frame: str) -> None:
         """Send one text frame, now if the network takes it. Dropped once closed; a full backlog ends the connection."""
-        if self.ended is not None or self._protocol.state is not State.OPEN:
+        if not self._is_open:
             return
         if self._is_writable:
             self._transport.write(text_frame(frame))
@@ -114,10 +122,11 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close within two seconds, with a handshake if the peer takes part in it."""
-        if self._protocol.state is State.OPEN and self.ended is None:
+        if self._is_open:
             self._backlog.clear()
             self._protocol.send_close(code, reason)
             self._write()
+            self._is_open = False
         self._take_more()
         if not (await asyncio.wait([self._lost], timeout=CLOSE_TIMEOUT))[0]:
             self.abort()
@@ -141,11 +150,14 @@ class WebSocketConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes came."""
         self._awaits_pong = False
-        self._protocol.receive_data(bytes(_read_buffer.view[:nbytes]))
-        for event in self._protocol.events_received():
-            if isinstance(event, Frame):
-                self._take(event)
-        self._follow()
+        data = bytes(_read_buffer.view[:nbytes])
+        if not self._upgraded.done():
+            data = self._read_response(data)
+        for frame, text in self._cutter.cut(data):
+            if text and self._is_open and not self._parts:
+                self._take_message(frame[text:])
+            else:
+                self._read(frame)
 
     def eof_received(self) -> None:
         """The peer will send no more: the transport closes."""
@@ -179,6 +191,27 @@ class WebSocketConnection(asyncio.BufferedProtocol):
 
     # ---- one step of the protocol
 
+    def _read_response(self, data: bytes) -> bytes:
+        """Let the protocol read the response to our request; return what came behind one that upgrades."""
+        seen = self._response_end + data
+        self._response_end = seen[-len(_HEAD_ENDS) + 1 :]
+        if (found := seen.find(_HEAD_ENDS)) >= 0:
+            end = found + len(_HEAD_ENDS) - (len(seen) - len(data))
+            self._read(data[:end])
+            data = data[end:]
+            if self._is_open:
+                return data
+        self._read(data)
+        return b""
+
+    def _read(self, data: bytes) -> None:
+        """Let the protocol read, and do what comes of it."""
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+        self._follow()
+
     def _follow(self) -> None:
         """Do what the protocol wants after it was given something."""
         self._write()
@@ -187,6 +220,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             self._upgraded.set_exception(protocol.handshake_exc)
         elif not self._upgraded.done() and protocol.state is not State.CONNECTING:
             self._upgraded.set_result(None)
+        self._is_open = protocol.state is State.OPEN and self.ended is None
         if protocol.close_rcvd is not None:
             received = protocol.close_rcvd
             self._end(Close(code=received.code, reason=received.reason, clean=protocol.close_sent is not None))
@@ -211,12 +245,16 @@ class WebSocketConnection(asyncio.BufferedProtocol):
             return
         message = b"".join(self._parts)
         self._parts.clear()
-        if not self._is_text:
-            return
+        if self._is_text:
+            self._take_message(message)
+
+    def _take_message(self, message: bytes) -> None:
+        """Put a text into the inbox."""
         try:
             self._inbox.append(message.decode())
         except UnicodeDecodeError:
             self._protocol.fail(CloseCode.INVALID_DATA, "text that is no UTF-8")
+            self._follow()
         self._wake_reader()
         if len(self._inbox) > INBOX and not self._is_held_back:
             self._is_held_back = True
@@ -266,5 +304,6 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         if self.ended is not None:
             return
         self.ended = how
+        self._is_open = False
         self._backlog.clear()
         self._wake_reader()
