@@ -88,6 +88,7 @@ class Call:
         self._transfer: Transfer | None = None
         self._ringback: Ringback | None = None
         self._is_aside = False
+        self._is_echo = False
         self._speaks = False
         self._source: Source | None = None
         self._hearers: list[Hearer] = []
@@ -172,14 +173,16 @@ class Call:
         return await asyncio.shield(self._end)
 
     def send_media_to(self, unit: Hearer) -> None:
-        """Let `unit` hear the far end."""
+        """Let `unit` hear the far end. If a call hears itself, and nobody else hears it, the media plane echoes."""
         if unit not in self._hearers:
             self._hearers.append(unit)
+            self._find_echo()
 
     def stop_media_to(self, unit: Hearer) -> None:
         """No longer let `unit` hear; one that never did is no error."""
         if unit in self._hearers:
             self._hearers.remove(unit)
+            self._find_echo()
 
     def play(self, file: str | Path) -> "Playback":
         """Play a WAV file after what is queued; may be awaited, for its end."""
@@ -355,19 +358,28 @@ class Call:
     def put_aside(self) -> None:
         """The far end hears that it rings, and nobody hears the far end."""
         self._is_aside = True
+        self._find_echo()
         self._ringback = Ringback(self._line.media)
 
     def take_back(self) -> None:
         """The far end is with us again."""
         self._is_aside = False
         self._end_ringback()
+        self._find_echo()
 
     def join(self, other: "Call") -> None:
         """From now on the two far ends have each other; what we say neither hears."""
         for call, joined in ((self, other), (other, self)):
             call.joined = joined
             call._is_aside = True
+            call._find_echo()
             call._end_ringback()
+
+    def _find_echo(self) -> None:
+        is_echo = self._hearers == [self] and not self._is_aside
+        if is_echo is not self._is_echo:
+            self._is_echo = is_echo
+            self._line.media.echo(is_echo)
 
     def _end_ringback(self) -> None:
         if self._ringback is not None:

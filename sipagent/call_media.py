@@ -90,6 +90,10 @@ class LegMedia:
         """Queue what another call hears, which may be of another encoding than ours."""
         self.leg.speak(self._relayed.convert(audio, encoding, self.encoding))
 
+    def echo(self, is_on: bool) -> None:
+        """Send the far end what it says, in place of comfort noise, and tell nobody of it; or no longer."""
+        self.leg.bridge(self.leg if is_on else None)
+
     def drop_speech(self) -> None:
         """Drop all speech not yet sent."""
         self.leg.drop_speech()

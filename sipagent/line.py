@@ -36,6 +36,9 @@ class CallMedia(Protocol):
     def relay(self, audio: bytes, encoding: str) -> None:
         """Queue what another call hears."""
 
+    def echo(self, is_on: bool) -> None:
+        """Send the far end what it says, in place of comfort noise, and tell nobody of it; or no longer."""
+
     def drop_speech(self) -> None:
         """Drop all speech not yet sent."""
 

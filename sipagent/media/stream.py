@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sipagent.audio.encoding import PCM
+from sipagent.audio.encoding import FRAME, PCM
 from sipagent.audio.level import level
 from sipagent.media.blocks import Gathered
 from sipagent.media.commands import (
@@ -182,8 +182,12 @@ class Stream:
 
     @property
     def _may_stride(self) -> bool:
-        """Whether nobody notices that two ticks are played at once: a block of two frames waits for both anyway."""
-        listened = self._opened.trace or self.bridged_to is not None or self._settings is None or self.closing
+        """Whether nobody notices that two ticks are played at once.
+
+        A block of two frames waits for both anyway; and an echo that comes a frame later is an echo.
+        """
+        is_bridged = self.bridged_to not in (None, self.leg)
+        listened = self._opened.trace or is_bridged or self._settings is None or self.closing
         return not listened and self._opened.uplink_ms % (2 * _FRAME_MS) == 0
 
     def send(self, tick: int, now: float, departures: list[Departure]) -> None:
@@ -289,9 +293,9 @@ class Stream:
         if self.closing or self._unplayed or self._asked or self.inbox or not self._downlink.is_plain:
             return None
         relays = self.bridged_to == self.leg
-        if relays != bool(self._downlink.relayed) or (relays and self._downlink.has_speech):
-            return None
-        if not relays and self.bridged_to is not None:
+        # An echo has as many frames to send as there are ticks until it hears the next ones.
+        frames = len(self._downlink.relayed) // FRAME
+        if frames < self._stride or self._downlink.has_speech if relays else frames or self.bridged_to is not None:
             return None
         expected = self._uplink.outlook()
         if expected is None or expected.encoding != self._downlink.encoding:

@@ -103,9 +103,13 @@ class Reception:
         self.received += count
         self._highest += count
         self._seen = (self._seen << count | (1 << count) - 1) & _SEEN_WINDOW
-        for arrival in arrivals:
-            self._measure_jitter(timestamp, arrival)
+        self._measure_jitter(timestamp, arrivals[0])
+        jitter, clock_rate, transit = self._jitter, self._clock_rate, self._transit
+        for arrival in arrivals[1:]:  # as _measure_jitter does
             timestamp = (timestamp + samples) & 0xFFFFFFFF
+            before, transit = transit, arrival * clock_rate - timestamp
+            jitter += (abs((transit - before + 0x80000000) % 0x100000000 - 0x80000000) - jitter) / 16
+        self._jitter, self._timestamp, self._transit = jitter, timestamp, transit
 
     def take_block(self, last_report: int, delay: int) -> ReportBlock:
         """Report, and begin the next interval of `fraction_lost` (appendix A.3)."""
