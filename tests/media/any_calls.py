@@ -28,10 +28,11 @@ MISHAPS: dict[str, tuple[Any, ...]] = {
     "double": (0.0, 0.004, 0.03, 0.3),
     "overtake": (0.008, 0.015, 0.03, 0.06, 0.25),
     "stall": (1, 2, 4, 12, 40),
-    "jitter": (0.0, 0.0002, 0.004, 0.008, 0.02, 0.06),
+    "jitter": (0.0, 0.0002, 0.004, 0.008, 0.02, 0.03, 0.06),
     "lag": (0.0, 0.001, 0.003, 0.012, 0.019, 0.04, 0.11),
     "move": (7000, 7002, 31000),
     "strangers": (1, 5),
+    "unstamp": (None,),
     "junk": (
         (RTP, b""),
         (RTP, b"\x80"),
@@ -43,6 +44,7 @@ MISHAPS: dict[str, tuple[Any, ...]] = {
     ),
     "drift": (0.02, 0.020004, 0.01999, 0.0201),
     "restart": (1, 2, 0xCA11E4),
+    "rename": (7,),
     "renumber": (5, 200, 2999, 3001, 30000, -1, -150),
     "leap": (80, 160, 800, 7999, 8161, 100000, -80, -160, 2**31),
     "mark": (None,),
@@ -154,10 +156,14 @@ def _line(chance: Random, leg: int, legs: range, ticks: int, phases: int) -> Lin
     )
     reporting = range(line.begins, line.begins + ticks, chance.choice([ticks, 100, 190]))
     mishaps = [Mishap(tick, "report", (RTCP, chance.choice([2, 3]))) for tick in reporting]
+    if chance.choice([False, False, False, True]):  # what was held back once is, for a while, and bears a lot
+        mishaps += [Mishap(line.begins, "jitter", 0.1), Mishap(line.begins + 60, "jitter", 0.0002)]
     mishaps += [mishap for tick in _moments(chance, line, ticks) for mishap in _mishaps(chance, tick)]
     asked = [one for tick in _moments(chance, line, ticks) for one in _asked(chance, tick, line, legs)]
-    if chance.choice([False] * 9 + [True]):
-        asked.append((line.begins + chance.randrange(ticks), CloseLeg(leg=leg)))
+    if chance.choice([False] * 5 + [True]):
+        end = line.begins + chance.randrange(ticks)
+        mishaps.append(Mishap(end, "pause", 1000))
+        asked.append((end + chance.choice([-20, 1, 2, 3, 40]), CloseLeg(leg=leg)))
     return replace(line, mishaps=mishaps, asked=asked)
 
 

@@ -4,6 +4,8 @@ import random
 import struct
 from collections.abc import Iterable
 from functools import cache
+from math import inf
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +84,7 @@ class Caller:
         self._heard_sequence = heard_sequence
         self._chance = random.Random(seed)
         self._mishaps = sorted(mishaps, key=lambda mishap: mishap.tick)
-        self._coming: list[Arrival] = []
+        self._coming: list[tuple[float, Arrival]] = []
         self._sent = 0
         self._last_report = 0
 
@@ -99,6 +101,7 @@ class Caller:
         self._pressing = self._duration = self._pressed_at = 0
         self._strange = 0
         self._again: float | None = None
+        self._unstamped = False
         self._marker = False
         self._type: int | None = None
         self._cut: int | None = None
@@ -110,9 +113,9 @@ class Caller:
             self._frame()
             self._time += self._period
             self._tick += 1
-        come = sorted((one for one in self._coming if one.time <= moment), key=lambda one: one.time)
-        self._coming = [one for one in self._coming if one.time > moment]
-        return come
+        come = sorted((one for one in self._coming if one[0] <= moment), key=itemgetter(0))
+        self._coming = [one for one in self._coming if one[0] > moment]
+        return [arrival for _, arrival in come]
 
     def take_report(self, datagram: bytes) -> None:
         """Take what the leg reports, to be able to answer it."""
@@ -193,9 +196,10 @@ class Caller:
         return datagram
 
     def _come(self, data: bytes, *, kind: str = RTP, source: HostPort | None = None, late: float = 0.0) -> None:
-        time = self._time + self._lag + self._jitter * self._chance.random() + late
+        time = max(self._time + self._lag + self._jitter * self._chance.random() + late, self._held_until)
         address = source or (self._address if kind == RTP else (self._address[0], self._address[1] + 1))
-        self._coming.append(Arrival(self._leg, kind, address, data, max(time, self._held_until)))
+        stamp, self._unstamped = inf if self._unstamped else time, False
+        self._coming.append((time, Arrival(self._leg, kind, address, data, stamp)))
 
     # ---- mishaps of the network
 
@@ -231,6 +235,10 @@ class Caller:
         """Somebody else's packets come beside the caller's."""
         self._strange = packets
 
+    def unstamp(self) -> None:
+        """Of what comes next nobody says when it came, and it is taken to have come when it is read."""
+        self._unstamped = True
+
     def junk(self, what: tuple[str, bytes]) -> None:
         """This comes too, to the RTP or RTCP port."""
         kind, data = what
@@ -245,6 +253,10 @@ class Caller:
     def restart(self, ssrc: int) -> None:
         """The stream is another one from now on, with numbers of its own."""
         self._ssrc, self._sequence, self._timestamp = ssrc, ssrc * 7919 % 65536, ssrc * 104729
+
+    def rename(self, ssrc: int) -> None:
+        """The stream says that it is another one from now on, and its numbers go on."""
+        self._ssrc = ssrc
 
     def renumber(self, ahead: int) -> None:
         """Sequence numbers jump."""
