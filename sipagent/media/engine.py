@@ -10,7 +10,6 @@ comes are moved together, by a `Convoy`.
 
 import traceback
 from collections.abc import Iterable, Mapping
-from operator import attrgetter
 from typing import NamedTuple
 
 from sipagent.media.commands import Command, OpenLeg, Speak
@@ -155,7 +154,6 @@ class Media:
 
     def _receive_alone(self, tick: int, now: float, phase: int) -> None:
         """Move the legs that no convoy does; who may then board one, does."""
-        bridged: list[Stream] = []
         heard: list[Stream] = []
         for stream in tuple(self._alone[phase].values()):
             try:
@@ -166,11 +164,10 @@ class Media:
             except Exception:
                 self._fail(stream)
                 continue
-            if stream.bridged_to is not None:
-                bridged.append(stream)
             if stream.closing:
                 self._forget(stream)
-        for stream in sorted(bridged, key=attrgetter("leg")):  # two may be bridged to one: it hears them in turn
+        # Two may be bridged to one: it hears them in turn, itself first, as who is in a convoy does.
+        for stream in sorted(heard, key=lambda one: (one.bridged_to != one.leg, one.leg)):
             self._relay(stream, tick)
         if self._has_convoys:
             for stream in heard:

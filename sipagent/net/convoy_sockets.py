@@ -83,22 +83,19 @@ class FetchedSlots:
         rows, deepest = len(counts), int(counts.max(initial=0))
         walls = slots.stamps(deepest, rows)
         came = (walls - ahead) / 1e9
-        times, familiar = np.zeros((DEPTH, rows)), np.zeros((DEPTH, rows), np.bool_)
-        times[:deepest] = np.where((now - OLDEST < came) & (came < now), came, now)
-        familiar[:deepest] = slots.familiar(deepest, rows)
         self.counts = counts
         """Datagrams of each row: [rows]; 0 where it is not aboard."""
-        self.packets = slots.data[:, :rows, :PACKET].transpose(1, 0, 2)
-        """The first octets of each: [rows, DEPTH, 172]."""
-        self.lengths = slots.lengths[:, :rows].T
-        """Octets of each: [rows, DEPTH]; 2048 where it was longer."""
-        self.times = times.T
-        """When each came, as `arrival_time` has it, in seconds of the monotonic clock: [rows, DEPTH].
+        self.packets = slots.data[:, :rows, :PACKET]
+        """The first octets of each: [DEPTH, rows, 172]."""
+        self.lengths = slots.lengths[:, :rows]
+        """Octets of each: [DEPTH, rows]; 2048 where it was longer."""
+        self.times = np.where((now - OLDEST < came) & (came < now), came, now)
+        """When each came, as `arrival_time` has it, in seconds of the monotonic clock: [so many as came, rows].
 
         To the last bit, unless the machine has been up for more than 2**53 ns, which is 104 days.
         """
-        self.familiar = familiar.T
-        """Whether the row's peer sent it: [rows, DEPTH]."""
+        self.familiar = slots.familiar(deepest, rows)
+        """Whether the row's peer sent it: [so many as came, rows]."""
         self._slots = slots
         self._walls = walls
         self._ahead = ahead

@@ -84,7 +84,7 @@ def address(bound: socket.socket) -> HostPort:
 
 def octets(fetched: FetchedSlots, row: int, number: int) -> bytes:
     """What the arrays have of a datagram."""
-    return fetched.packets[row, number, : fetched.lengths[row, number]].tobytes()
+    return fetched.packets[number, row, : fetched.lengths[number, row]].tobytes()
 
 
 def waits(bound: socket.socket) -> bool:
@@ -140,7 +140,7 @@ def test_a_convoy_without_anybody_aboard(convoy: ConvoySockets, bind: Bind) -> N
         convoy.send(aboard)
         fetched = seats.fetch(aboard)
         assert fetched.counts.tolist() == [0] * len(aboard)
-        assert fetched.times.shape == fetched.familiar.shape == fetched.lengths.shape == (len(aboard), DEPTH)
+        assert fetched.times.shape == fetched.familiar.shape == (0, len(aboard))
     assert waits(seats.ours[0])
 
 
@@ -156,7 +156,7 @@ def test_what_waits_is_fetched_in_order_of_those_aboard_only(convoy: ConvoySocke
         b"b" * PACKET,
         b"c" * PACKET,
     ]
-    assert fetched.packets.shape == (4, DEPTH, PACKET)
+    assert fetched.packets.shape == (DEPTH, 4, PACKET)
     assert [[arrival.data[:1] for arrival in fetched.arrivals(row)] for row in range(4)] == [
         [b"a", b"b"],
         [],
@@ -185,7 +185,7 @@ def test_the_kernel_says_when_each_came_and_slots_are_used_again(convoy: ConvoyS
         seats.say(1, b"3")
         after = time.monotonic()
         fetched = convoy.fetch(b"\1\1", after + 1)
-        times = [*fetched.times[0, :2], fetched.times[1, 0]]
+        times = [*fetched.times[:2, 0], fetched.times[0, 1]]
         assert times == sorted(times)
         assert before - 0.001 <= times[0] < times[-1] <= after + 0.001
 
@@ -196,7 +196,7 @@ def test_a_time_that_cannot_be_is_now(convoy: ConvoySockets, bind: Bind, away: f
     seats.say(0, b"1", b"2")
     now = time.monotonic() + away
     fetched = convoy.fetch(b"\1", now)
-    assert fetched.times[0, :2].tolist() == [now, now]
+    assert fetched.times[:2, 0].tolist() == [now, now]
     assert [arrival.time for arrival in fetched.arrivals(0)] == [now, now]
 
 
@@ -208,7 +208,7 @@ def test_what_has_no_stamp_came_now_and_what_comes_after_it_has_its_own(convoy: 
             seats.say(row, b"1", b"2")
         now = time.monotonic()
         fetched = convoy.fetch(b"\1\1", now)
-        assert (fetched.times[:, :2] < now).tolist() == [[stamped] * 2, [True] * 2]
+        assert (fetched.times[:2] < now).tolist() == [[stamped, True]] * 2
         assert {arrival.time < now for arrival in fetched.arrivals(0)} == {stamped}
 
 
@@ -220,8 +220,8 @@ def test_a_stranger_is_told_from_the_peer(convoy: ConvoySockets, bind: Bind) -> 
     say(elsewhere, seats.ours[0], b"another host")
     say(seats.peers[0], seats.ours[1], b"the peer of another row")
     fetched = seats.fetch()
-    assert fetched.familiar[0, :3].tolist() == [False, True, False]
-    assert fetched.familiar[1, 0].tolist() is False
+    assert fetched.familiar[:3, 0].tolist() == [False, True, False]
+    assert fetched.familiar[0, 1].tolist() is False
     assert [arrival.source for arrival in fetched.arrivals(0)] == [
         address(stranger),
         address(seats.peers[0]),
@@ -260,7 +260,7 @@ def test_ipv6_goes_both_ways(convoy: ConvoySockets, six: Seats) -> None:
         six.say(0, b"six")
         say(six.peers[0], six.ours[1], b"stranger")
         fetched = six.fetch()
-        assert fetched.familiar[:, 0].tolist() == [True, False]
+        assert fetched.familiar[0, :].tolist() == [True, False]
         assert [arrival.source for row in (0, 1) for arrival in fetched.arrivals(row)] == [address(six.peers[0])] * 2
 
 
@@ -327,9 +327,9 @@ def test_arrivals_are_those_of_a_leg_that_is_moved_alone(twins: Twins) -> None:
     in_the_row, alone, fetched = twins.both()
     assert in_the_row == alone
     assert [len(arrival.data) for arrival in alone] == [10, 0, 2048]
-    assert fetched.lengths[1, :3].tolist() == [10, 0, 2048]
-    assert fetched.times[1, :3].tolist() == [arrival.time for arrival in alone]
-    assert fetched.familiar[1, :3].tolist() == [False, True, True]
+    assert fetched.lengths[:3, 1].tolist() == [10, 0, 2048]
+    assert fetched.times[:3, 1].tolist() == [arrival.time for arrival in alone]
+    assert fetched.familiar[:3, 1].tolist() == [False, True, True]
     assert twins.both()[:2] == ([], [])
 
 

@@ -21,15 +21,20 @@ def plain_word(payload_type: int) -> int:
 
 
 class Fetched(Protocol):
-    """Datagrams by row and order of arrival. Of a row only the first `counts` mean anything."""
+    """Datagrams by order of arrival and row. Of a row only the first `counts` mean anything.
+
+    Where none of any row came the arrays may end.
+    """
 
     counts: NDArray[np.int64]
     packets: NDArray[np.uint8]
-    """[rows, DEPTH, 172]: the beginning of each."""
-    lengths: NDArray[np.uint32]
+    """[DEPTH, rows, 172]: the beginning of each."""
     times: NDArray[np.float64]
+    """[DEPTH, rows]: when each came."""
+    lengths: NDArray[np.uint32]
+    """[DEPTH, rows]: octets of each."""
     familiar: NDArray[np.bool_]
-    """Whether the source is the one that the leg exchanges media with."""
+    """[DEPTH, rows]: whether its source is the one that the leg exchanges media with."""
 
     def arrivals(self, row: int) -> list[Arrival]:
         """Return all that came for a row, whole, and whatever more there is to fetch for it."""
@@ -41,19 +46,19 @@ class Packed:
     def __init__(self, rows: int, arrivals: Mapping[int, Sequence[Arrival]], peers: Sequence[HostPort]) -> None:
         """`arrivals` by row; `peers` says by row where its media comes from."""
         self.counts = np.zeros(rows, np.int64)
-        self.packets = np.zeros((rows, DEPTH, PACKET), np.uint8)
-        self.lengths = np.zeros((rows, DEPTH), np.uint32)
-        self.times = np.zeros((rows, DEPTH), np.float64)
-        self.familiar = np.zeros((rows, DEPTH), np.bool_)
+        self.packets = np.zeros((DEPTH, rows, PACKET), np.uint8)
+        self.times = np.zeros((DEPTH, rows), np.float64)
+        self.lengths = np.zeros((DEPTH, rows), np.uint32)
+        self.familiar = np.zeros((DEPTH, rows), np.bool_)
         self._arrivals = arrivals
         for row, came in arrivals.items():
             self.counts[row] = min(len(came), DEPTH)
             for place, arrival in enumerate(came[:DEPTH]):
                 beginning = arrival.data[:PACKET]
-                self.packets[row, place, : len(beginning)] = np.frombuffer(beginning, np.uint8)
-                self.lengths[row, place] = len(arrival.data)
-                self.times[row, place] = arrival.time
-                self.familiar[row, place] = arrival.source == peers[row]
+                self.packets[place, row, : len(beginning)] = np.frombuffer(beginning, np.uint8)
+                self.lengths[place, row] = len(arrival.data)
+                self.times[place, row] = arrival.time
+                self.familiar[place, row] = arrival.source == peers[row]
 
     def arrivals(self, row: int) -> list[Arrival]:
         """Return all that came for a row."""

@@ -24,8 +24,8 @@ _HEARD = 3
 """Frames that a concealer remembers."""
 _FRAME_TIME = FRAME / CLOCK_RATE
 
-_ORDER = np.arange(DEPTH)
-_PLACES = np.arange(DEPTH, dtype=np.uint32)
+_PLACES = np.arange(DEPTH)[:, None]
+"""Of what was fetched, over the rows."""
 
 
 class Hearing:
@@ -127,51 +127,48 @@ class Hearing:
 
         What is not certain is not ordinary: a packet that may move the target, or how many there were to fetch.
         """
-        packets, times = fetched.counts[:count], fetched.times[:count]
-        came = packets[:, None] > _ORDER
-        words = fetched.packets[:count, :, :12].view(">u4")
-        sequences = self._sequence[:count, None] + _PLACES & 0xFFFF
-        starts = self._start[:count, None] + FRAME * _ORDER
-        lags = times - starts / CLOCK_RATE
-        self._next_shortest = shortest = np.minimum(self._shortest[:count], np.where(came, lags, np.inf).min(1))
-        is_next = (
-            (words[:, :, 0] == self._head[:count, None] | sequences)
-            & (words[:, :, 1] == self._timestamp[:count, None] + FRAME * _PLACES)
-            & (words[:, :, 2] == self._ssrc[:count, None])
-            & (fetched.lengths[:count] == PACKET)
-            & fetched.familiar[:count]
-        )
-        in_time = lags - shortest[:, None] + _FRAME_TIME <= self._target[:count, None]
-        # One that is faster than all before it moves every delay: it must be there for the first of these frames.
-        in_order = (lags >= self._shortest[:count, None]) | (times <= moments[0])
-        in_order[:, 1:] &= times[:, 1:] >= times[:, :-1]
-        ordinary: NDArray[np.bool_] = (is_next & in_time & in_order | ~came).all(1)
+        packets = fetched.counts[:count]
+        deepest = int(packets.max(initial=0))
+        places = _PLACES[:deepest]
+        came = packets > places
+        times = np.where(came, fetched.times[:deepest, :count], np.inf)
+        lags = times - (self._start[:count] + FRAME * places) / CLOCK_RATE
+        shortest = lags.min(0, initial=np.inf)
+        np.minimum(shortest, self._shortest[:count], out=shortest)
+        words = fetched.packets[:deepest, :count, :12].view(">u4")
+        numbers = places.astype(np.uint32)
+        is_next = words[..., 0] == self._head[:count] | self._sequence[:count] + numbers & 0xFFFF
+        is_next &= words[..., 1] == self._timestamp[:count] + FRAME * numbers
+        is_next &= words[..., 2] == self._ssrc[:count]
+        is_next &= fetched.familiar[:deepest, :count] & (fetched.lengths[:deepest, :count] == PACKET)
+        is_next &= lags - shortest + _FRAME_TIME <= self._target[:count]
+        is_next[1:] &= times[1:] >= times[:-1]
+        ordinary: NDArray[np.bool_] = (is_next | ~came).all(0)
         ordinary &= (packets < DEPTH) & (packets <= _LOG - self._logged[:count])
-        ordinary &= self._plays(count, packets, np.where(came, times, np.inf), moments)
-        return ordinary
 
-    def _plays(
-        self, count: int, packets: NDArray[np.int64], times: NDArray[np.float64], moments: Sequence[float]
-    ) -> NDArray[np.bool_]:
-        """Tell of each row whether its next frames have come by these moments, and have the delay they should."""
         waiting = self._got[:count] - self._played[:count]
-        plays = waiting + packets <= _DEEPEST
+        ordinary &= waiting + packets <= _DEEPEST
+        least, most = self._least[:count], self._most[:count]
         for place, now in enumerate(moments):
-            # In the last of these ticks all that was fetched has been taken, whenever it came.
-            is_last = place == len(moments) - 1
-            there = waiting + (packets if is_last else (times <= now).sum(1))
-            delay = now - (self._position[:count] + FRAME * place) / CLOCK_RATE - self._next_shortest
-            plays &= (there > place) & (delay >= self._least[:count]) & (delay <= self._most[:count])
-            self._next_delay = delay
-        return plays
+            if place == len(moments) - 1:  # in the last of these ticks all has been taken, whenever it came
+                there, fastest = waiting + packets, shortest
+            else:
+                by_now = times <= now
+                there = waiting + by_now.sum(0)
+                fastest = np.where(by_now, lags, np.inf).min(0, initial=np.inf)
+                np.minimum(fastest, self._shortest[:count], out=fastest)
+            delay = now - (self._position[:count] + FRAME * place) / CLOCK_RATE - fastest
+            ordinary &= (there > place) & (delay >= least) & (delay <= most)
+        self._next_shortest, self._next_delay = shortest, delay
+        return ordinary
 
     def take(self, rows: Rows, fetched: Fetched) -> None:
         """Take what has come for some rows, of which all was ordinary."""
         packets = fetched.counts[rows]
-        which, place = np.nonzero(packets[:, None] > _ORDER)
+        place, which = np.nonzero(packets > _PLACES)
         row = rows[which]
-        self._ring[row, (self._got[row] + place) % RING] = fetched.packets[row, place, 12:]
-        self._log[row, self._logged[row] + place] = fetched.times[row, place]
+        self._ring[row, (self._got[row] + place) % RING] = fetched.packets[place, row, 12:]
+        self._log[row, self._logged[row] + place] = fetched.times[place, row]
         self._shortest[rows] = self._next_shortest[rows]
         self._delay[rows] = self._next_delay[rows]
         self._got[rows] += packets
