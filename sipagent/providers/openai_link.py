@@ -111,7 +111,7 @@ class RealtimeLink:
             self.declare({"audio": {"input": format_of(encoding)}})
         self._uplink.take(audio)
         if self._is_set_up:
-            self._put(append_frame(audio))
+            self._connection.send(append_frame(audio))
             if self._uplink.is_suspicious(asyncio.get_running_loop().time(), voiced=voiced):
                 self._ask_for_life()
 

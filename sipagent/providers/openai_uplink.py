@@ -47,7 +47,8 @@ class Uplink:
         """Keep what is about to be sent."""
         self._kept.append(audio)
         self._size += len(audio)
-        self._keep(self._limit)
+        if self._size > self._limit * self._width:
+            self._keep(self._limit)
 
     def speech_started(self) -> None:
         """The caller has begun to speak: what was before is of no use any more."""
@@ -77,12 +78,13 @@ class Uplink:
 
     def is_suspicious(self, now: float, *, voiced: bool) -> bool:
         """Has the server been silent for too long since the caller was loud?"""
-        if voiced and self._loud_since is None:
+        if self._loud_since is not None:
+            return now - self._loud_since >= SUSPICION
+        if voiced:
             self._loud_since = now
-        if self._loud_since is None:
+        else:
             self._keep_of_silence()
-            return False
-        return now - self._loud_since >= SUSPICION
+        return False
 
     def _keep_of_silence(self) -> None:
         if self._limit == KEPT:  # he does not speak
