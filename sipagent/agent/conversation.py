@@ -30,6 +30,7 @@ from sipagent.events import (
     Disconnected,
     Event,
     HoldChanged,
+    ProviderEvent,
     ProviderFailed,
     ResponseDone,
     SpeechEnded,
@@ -141,6 +142,8 @@ class Conversation:
     def receive(self, event: Event) -> None:
         """Take one event of the call. What a caller does who is on the way to somebody else is not for us."""
         match event:
+            case ProviderEvent():
+                pass  # a frame, as two of three events are; what it says comes under a name of its own
             case SpeechStarted() | SpeechEnded() | DigitReceived() if self._tools.is_away:
                 pass
             case SpeechStarted():
