@@ -32,6 +32,7 @@ MISHAPS: dict[str, tuple[Any, ...]] = {
     "lag": (0.0, 0.001, 0.003, 0.012, 0.019, 0.04, 0.11),
     "move": (7000, 7002, 31000),
     "strangers": (1, 5),
+    "beside": (1, 5),
     "unstamp": (None,),
     "junk": (
         (RTP, b""),
@@ -56,8 +57,9 @@ MISHAPS: dict[str, tuple[Any, ...]] = {
     "pause": (1, 2, 5, 30, 120),
     "comfort": (1, 4, 60),
     "press": (3, 8, 20),
+    "hold": (2, 8),
     "report": ((RTP, 0), (RTP, 1), (RTCP, 2), (RTCP, 3), (RTCP, 101)),
-    "say": (0, 16000, 24000, 40000, 56000),
+    "say": (0, 16000, 24000, 32000, 40000, 56000),
 }
 """What may happen, and with which values."""
 _PLAIN = {"jitter": 0.0002, "lag": 0.003, "drift": 0.02, "size": 160, "move": 7000, "law": "pcmu"}

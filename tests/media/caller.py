@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sipagent.audio import g711
+from sipagent.audio import g711, tones
 from sipagent.media import RTP, Arrival, HostPort
 from sipagent.rtp import packet, rtcp
 from sipagent.rtp.rtcp import ReceiverReport, ReportBlock, SenderReport, SourceDescription
@@ -34,12 +34,13 @@ class Mishap(NamedTuple):
 
 @cache
 def sound(encoding: str) -> bytes:
-    """Return eight seconds: speech that fades, what is on both sides of the threshold of a voice, hiss, and nothing."""
+    """Return eight seconds: speech that fades, keys as tones, what is as loud as a voice may be, hiss, and nothing."""
     chance = np.random.default_rng(1)
     speech = vowel(120, 3 * g711.RATE).astype(float) * np.linspace(1.0, 0.01, 3 * g711.RATE)
-    around = chance.normal(0, 32768 * 10 ** (-45 / 20), 2 * g711.RATE) * np.repeat(chance.uniform(0.8, 1.2, 100), 160)
+    keys = np.concatenate([np.r_[tones.dtmf(key, 800).astype(float), np.zeros(800)] for key in "1234#"])
+    around = chance.normal(0, 32768 * 10 ** (-45 / 20), g711.RATE) * np.repeat(chance.uniform(0.8, 1.2, 50), 160)
     hiss = chance.normal(0, 32768 * 10 ** (-60 / 20), 2 * g711.RATE)
-    samples = np.concatenate((speech, around, hiss, np.zeros(g711.RATE)))
+    samples = np.concatenate((speech, keys, around, hiss, np.zeros(g711.RATE)))
     return g711.encode(np.round(samples).astype(np.int16), encoding)
 
 
@@ -99,7 +100,8 @@ class Caller:
         self._lost = 0
         self._quiet = 0
         self._pressing = self._duration = self._pressed_at = 0
-        self._strange = 0
+        self._ends = True
+        self._strange, self._stray_source = 0, _STRANGER
         self._again: float | None = None
         self._unstamped = False
         self._marker = False
@@ -131,7 +133,8 @@ class Caller:
             happen(mishap.value) if mishap.value is not None else happen()
         if self._strange:
             self._strange -= 1
-            self._come(packet.build(0, self._tick % 65536, 160 * self._tick, 0xBAD, b"\x10" * 160), source=_STRANGER)
+            stray = packet.build(0, self._tick % 65536, 160 * self._tick, 0xBAD, b"\x10" * 160)
+            self._come(stray, source=self._stray_source)
         if self._quiet:
             self._quiet -= 1
             self._timestamp += 160
@@ -157,7 +160,7 @@ class Caller:
     def _press_on(self) -> None:
         self._pressing -= 1
         self._duration += 160
-        end = self._pressing < 3
+        end = self._pressing < 3 and self._ends
         self._number(101, _EVENT.pack(_PRESSED, 0x8A if end else 0x0A, min(self._duration, 0xFFFF)), self._pressed_at)
         self._timestamp += 160
 
@@ -233,7 +236,11 @@ class Caller:
 
     def strangers(self, packets: int) -> None:
         """Somebody else's packets come beside the caller's."""
-        self._strange = packets
+        self._strange, self._stray_source = packets, _STRANGER
+
+    def beside(self, packets: int) -> None:
+        """Another stream comes from where the caller's does."""
+        self._strange, self._stray_source = packets, self._address
 
     def unstamp(self) -> None:
         """Of what comes next nobody says when it came, and it is taken to have come when it is read."""
@@ -302,6 +309,12 @@ class Caller:
     def press(self, frames: int) -> None:
         """A key is down, and the sound pauses."""
         self._pressing, self._duration, self._pressed_at, self._marker = frames, 0, self._timestamp, True
+        self._ends = True
+
+    def hold(self, frames: int) -> None:
+        """A key is down, and of its end nothing comes."""
+        self.press(frames)
+        self._ends = False
 
     def say(self, sample: int) -> None:
         """Go on with another part of the eight seconds."""

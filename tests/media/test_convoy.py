@@ -92,7 +92,7 @@ def test_a_mishap_of_one_is_not_noticed_by_another(mishap: Mishap) -> None:
 def test_what_is_agreed_anew_holds_from_the_same_tick(changes: dict[str, Any], stride: int) -> None:
     line = Line(leg=1, stride=stride)
     agreed = [(tick, SetMedia(leg=1, settings=line.settings(**change))) for tick, change in ((151, changes), (220, {}))]
-    both([Line(leg=1, stride=stride, asked=[speak(140), *agreed])], 300)
+    both([Line(leg=1, stride=stride, asked=[speak(140, SPEECH[:8000]), *agreed])], 300)
 
 
 @pytest.mark.parametrize(
