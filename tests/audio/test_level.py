@@ -6,7 +6,7 @@ import pytest
 from sipagent.audio import g711
 from sipagent.audio.comfort import noise
 from sipagent.audio.encoding import ENCODINGS, encode, rate
-from sipagent.audio.level import SILENT, VoiceMeter, level
+from sipagent.audio.level import SILENT, VoiceMeter, are_loud, level
 from sipagent.audio.tones import sine
 
 
@@ -47,3 +47,15 @@ def test_the_meter_agrees_with_the_level_however_the_power_is_spread(encoding: s
         assert verdict == (level(frame, encoding) > -45.0)
         verdicts.add(verdict)
     assert verdicts == {False, True}
+
+
+@pytest.mark.parametrize("encoding", ["pcmu", "pcma"])
+def test_many_frames_are_told_as_one_meter_each_would_tell_them(encoding: str) -> None:
+    chance = np.random.default_rng(8)
+    levels = 10 ** (chance.uniform(-60, -35, (400, 1)) / 20)
+    sound = chance.standard_normal((400, 160)) * 32768 * levels
+    sound[chance.random(sound.shape) < chance.choice([0.0, 0.5, 0.98], (400, 1))] = 0
+    frames = [g711.encode(one, encoding) for one in np.clip(sound, -32768, 32767).astype(np.int16)]
+    verdicts = are_loud(np.frombuffer(b"".join(frames), np.uint8).reshape(-1, 160), encoding).tolist()
+    assert verdicts == [VoiceMeter().hear(frame, encoding) for frame in frames]
+    assert set(verdicts) == {False, True}

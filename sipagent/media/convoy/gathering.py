@@ -3,16 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sipagent.audio.encoding import FRAME, PCMA, PCMU
-from sipagent.audio.level import HANGOVER, POWER, VOICED
+from sipagent.audio.encoding import PCMA, PCMU
+from sipagent.audio.level import HANGOVER, are_loud
 from sipagent.media.blocks import SETTLED, Blocks, Gathered
 
 LAWS = (PCMU, PCMA)
 """By their place in this the rows say in which encoding a leg is."""
-
-_POWER = np.concatenate([POWER[law] for law in LAWS])
-_THRESHOLD = 10 ** (VOICED / 10)
-_CODES = 256
 
 Rows = NDArray[np.intp]
 
@@ -29,8 +25,7 @@ class Gathering:
         self._hangover = np.zeros(capacity, np.int64)
         self._size = np.zeros(capacity, np.int64)
         self._quiet_size = np.zeros(capacity, np.int64)
-        self._codes = np.zeros((capacity, 1), np.uint16)
-        """Where the powers of a leg's law begin."""
+        self._laws = np.zeros(capacity, np.int64)
 
     def load(self, row: int, blocks: Blocks, law: int) -> None:
         """Go on where a leg is."""
@@ -38,7 +33,7 @@ class Gathering:
         self.frames[row], self._voiced[row], self._silent[row] = len(frames), voiced, silent
         self._due[row], self._hangover[row] = due, hangover
         self._size[row], self._quiet_size[row] = blocks.size, blocks.quiet_size
-        self._codes[row] = law * _CODES
+        self._laws[row] = law
 
     def state(self, row: int, frames: list[bytes]) -> Gathered:
         """Return where a row is, of which these frames wait."""
@@ -47,7 +42,7 @@ class Gathering:
 
     def add(self, rows: Rows, frames: NDArray[np.uint8]) -> None:
         """Take the next frame of some rows."""
-        loud = _POWER[frames + self._codes[rows]].sum(1) / FRAME > _THRESHOLD
+        loud = self._are_loud(rows, frames)
         hangover = self._hangover[rows]
         voiced = loud | (hangover > 0)
         self._hangover[rows] = np.where(loud, HANGOVER, hangover - (hangover > 0))
@@ -57,6 +52,15 @@ class Gathering:
         self._silent[rows] = np.where(voiced, 0, silent + ~(voiced | settled))
         self._voiced[rows] |= voiced
         self.frames[rows] += 1
+
+    def _are_loud(self, rows: Rows, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        laws = self._laws[rows]
+        loud = np.zeros(len(rows), np.bool_)
+        for number, law in enumerate(LAWS):
+            those = np.flatnonzero(laws == number)
+            if len(those):
+                loud[those] = are_loud(frames[those], law)
+        return loud
 
     def take(self, rows: Rows) -> tuple[Rows, NDArray[np.int64], NDArray[np.bool_]]:
         """Take the blocks that are due of some rows: which rows, how many frames each has, and whether it is voiced."""
