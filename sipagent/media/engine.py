@@ -10,6 +10,7 @@ comes are moved together, by a `Convoy`.
 
 import traceback
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from sipagent.media.commands import Command, OpenLeg, Speak
@@ -110,7 +111,11 @@ class Media:
             except Exception:
                 self._fail(stream)
         for convoy in convoys:
-            reports = convoy.send(tick, now, self._fail)
+            try:
+                reports = convoy.send(tick, now, self._fail)
+            except Exception:
+                self._fail_all(convoy)
+                continue
             departures += reports if self._by_row else [*convoy.departures(), *reports]
         return departures
 
@@ -119,7 +124,9 @@ class Media:
         alone = [stream.leg for stream in self._alone[phase].values() if stream.is_due(tick)]
         if self._by_row:
             return alone
-        return alone + [leg for convoy in self.convoys(phase) if convoy.is_due(tick) for leg in convoy.legs]
+        return alone + [
+            stream.leg for convoy in self.convoys(phase) if convoy.is_due(tick) for stream in convoy.streams
+        ]
 
     def receive(
         self,
@@ -137,10 +144,11 @@ class Media:
                     seat.convoy.call(seat.row)
         convoys = [convoy for convoy in self._convoys[phase].values() if convoy.is_due(tick)]
         for convoy in convoys:
-            came = fetched[convoy] if fetched is not None else convoy.pack()
-            for stream in convoy.receive(tick, came):
-                is_short = tick - self._seats[stream.leg].since < _SHORT_RIDE
-                self._go_alone(stream, tick + _ASHORE if is_short else tick)
+            try:
+                came = fetched[convoy] if fetched is not None else convoy.pack()
+                convoy.receive(tick, came, partial(self._leave, tick))
+            except Exception:
+                self._fail_all(convoy)
         for convoy in self._convoys[phase].values():
             self._events += convoy.take_events()
         self._receive_alone(tick, now, phase)
@@ -212,6 +220,11 @@ class Media:
         self._events += stream.abandon()
         self._events.append(LegClosed(leg=stream.leg, statistics=None))
 
+    def _fail_all(self, convoy: Convoy) -> None:
+        """End the legs of a convoy whose step has just raised: all others never notice."""
+        for stream in convoy.streams:
+            self._fail(stream)
+
     def _forget(self, stream: Stream) -> None:
         seat = self._seats.pop(stream.leg, None)
         if seat is not None:
@@ -235,6 +248,11 @@ class Media:
             row = convoy.board(stream, passage, tick)
             self._seats[stream.leg] = _Seat(convoy, row, tick)
             del self._alone[stream.phase][stream.leg]
+
+    def _leave(self, tick: int, stream: Stream) -> None:
+        """Let a leg go on by itself for which something has come that is not ordinary; longer, if that is usual."""
+        is_usual = tick - self._seats[stream.leg].since < _SHORT_RIDE
+        self._go_alone(stream, tick + _ASHORE if is_usual else tick)
 
     def _put_ashore(self, stream: Stream, until: int) -> None:
         """Take a leg out of its convoy, if it is in one, for what is asked of it."""

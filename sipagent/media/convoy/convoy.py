@@ -53,9 +53,9 @@ class Convoy:
         return len(self._streams)
 
     @property
-    def legs(self) -> Iterable[int]:
+    def streams(self) -> Sequence[Stream]:
         """Who is in it."""
-        return [stream.leg for stream in self._streams.values()]
+        return tuple(self._streams.values())
 
     @property
     def outgoing(self) -> np.typing.NDArray[np.uint8]:
@@ -135,7 +135,7 @@ class Convoy:
         """Let all go by themselves where a tick was missed."""
         if not self._streams or tick == self._last_tick + 1:
             return []
-        return [self.put_ashore(row) for row in tuple(self._streams)]
+        return [self.put_ashore(row) for row in list(self._streams)]
 
     def send(self, tick: int, now: float, fail: Callable[[Stream], None]) -> list[Departure]:
         """Make the packets of this tick: `outgoing`, of who is `aboard`; returns the reports that are due as well.
@@ -179,19 +179,18 @@ class Convoy:
                 arrivals[row], stream.inbox = stream.inbox, []
         return Packed(self._count, arrivals, self._peers)
 
-    def receive(self, tick: int, fetched: Fetched) -> list[Stream]:
-        """Take what has come, and play what is due; returns the legs for which that was not to be done here.
+    def receive(self, tick: int, fetched: Fetched, ashore: Callable[[Stream], None]) -> None:
+        """Take what has come, and play what is due.
 
-        What came for those is in their inbox.
+        A leg for which that is not to be done here is given `ashore`, with what has come in its inbox.
         """
         count, moments = self._count, [now for _, now in self._unplayed]
         taken = self._hearing.ordinary(count, fetched, moments) & self._aboard[:count]
         taken[list(self._called)] = False
-        ashore = []
         for row in np.flatnonzero(self._aboard[:count] & ~taken).tolist():
             stream = self.put_ashore(row)
             stream.inbox[:0] = fetched.arrivals(row)
-            ashore.append(stream)
+            ashore(stream)
         rows = np.flatnonzero(taken)
         if len(rows):
             self._hearing.take(rows, fetched)
@@ -202,7 +201,6 @@ class Convoy:
                     self._hearing.tell(row, self._uplinks[row], settles=True)
             self._blocks += self._hearing.blocks(rows, self._legs, self._encodings)
         self._unplayed = []
-        return ashore
 
     def take_events(self) -> Iterable[MediaEvent]:
         """Take what the loop must know of this tick."""
