@@ -126,7 +126,7 @@ class Convoy:
         self._sending.tell_if_quiet(row)
         if not self._streams[row].speak(command):
             return False
-        self._sending.changed(row)
+        self._sending.speech_added(row)
         return True
 
     # ---- the tick

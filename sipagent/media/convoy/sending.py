@@ -132,11 +132,9 @@ class Sending:
         if not self._speaks[row]:
             self.tell(row)
 
-    def changed(self, row: int) -> None:
-        """The leg of a row has been given speech, which is behind what is laid out."""
-        if self._speaks[row]:
-            self._end[row] = self._stretch(row)
-        elif row not in self._by_itself:
+    def speech_added(self, row: int) -> None:
+        """The leg of a row has been given speech. If it speaks already, that comes after what is laid out."""
+        if not self._speaks[row] and row not in self._by_itself:
             self._lay_out(row)
 
     # ---- one row
