@@ -131,9 +131,9 @@ class Caller:
             mishap = self._mishaps.pop(0)
             happen = getattr(self, mishap.what)
             happen(mishap.value) if mishap.value is not None else happen()
-        if self._strange:
+        if self._strange and self._tick % 3 == 0:
             self._strange -= 1
-            stray = packet.build(0, self._tick % 65536, 160 * self._tick, 0xBAD, b"\x10" * 160)
+            stray = packet.build(0, self._tick // 3 % 65536, 160 * self._tick, 0xBAD, b"\x10" * 160)
             self._come(stray, source=self._stray_source)
         if self._quiet:
             self._quiet -= 1
@@ -235,7 +235,7 @@ class Caller:
         self._address = self._address[0], port
 
     def strangers(self, packets: int) -> None:
-        """Somebody else's packets come beside the caller's."""
+        """Somebody else's packets come between the caller's."""
         self._strange, self._stray_source = packets, _STRANGER
 
     def beside(self, packets: int) -> None:
