@@ -132,3 +132,56 @@ def test_every_sample_is_waiting_sent_or_dropped_exactly_once(steps: list[int | 
             assert until == sent + dropped
             dropped += playout.given - until
     assert playout.sent_until == sent + dropped
+
+
+# ---- looked at ahead, and skipped
+
+PUTS = st.tuples(
+    st.integers(0, 1000), st.sampled_from(ENCODINGS), st.lists(st.tuples(st.integers(-5, 1100), st.just("m")))
+)
+
+
+@given(st.lists(PUTS, max_size=12), st.sampled_from(ENCODINGS), st.lists(st.integers(0, 4), min_size=1, max_size=9))
+def test_what_is_seen_ahead_is_what_leaves_and_skipping_it_is_to_pop_it(
+    puts: list[tuple[int, str, list[tuple[int, str]]]], encoding: str, steps: list[int]
+) -> None:
+    ahead, alone = Playout(), Playout()
+    waiting, frames, size = list(puts), 0, FRAME * width(encoding)
+    while waiting or alone:
+        count = steps[frames % len(steps)] if alone else 1
+        for units, given_encoding, marks in waiting[:count]:
+            for playout in (ahead, alone):
+                playout.put(speech(units * width(given_encoding), frames), given_encoding, marks)
+        del waiting[:count]
+        most = steps[-1 - frames % len(steps)]
+        seen = ahead.ahead(encoding, most)
+        assert len(seen) % size == 0
+        assert len(seen) <= most * size
+        assert ahead.ahead(encoding, most) == seen, "to look takes nothing"
+        if seen:
+            ahead.skip(len(seen) // size)
+            popped = b"".join(alone.pop(encoding) for _ in range(len(seen) // size))
+            assert popped == seen
+            assert alone, "more waits behind it"
+        else:
+            assert ahead.pop(encoding) == alone.pop(encoding)
+        assert (ahead.sent_until, ahead.given, bool(ahead)) == (alone.sent_until, alone.given, bool(alone))
+        due = ahead.next_mark is not None and ahead.next_mark <= ahead.sent_until
+        passed = ahead.passed()
+        assert passed == alone.passed()
+        assert bool(passed) == due, "a mark passes when all up to it has been sent, and not before"
+        assert ahead.next_mark is None or ahead.next_mark > ahead.sent_until
+        frames += 1
+
+
+def test_the_last_frame_is_not_seen_ahead_nor_one_that_is_to_be_transcoded_or_joined() -> None:
+    playout = Playout()
+    playout.put(speech(480), "pcmu")
+    assert playout.ahead("pcmu", 9) == speech(320), "with the last the buffer is drained, which is to be told"
+    assert playout.ahead("pcmu", 1) == speech(160)
+    assert playout.ahead("pcma", 9) == b""
+    playout.put(speech(400), "pcma")
+    assert playout.ahead("pcmu", 9) == speech(480)
+    playout.skip(3)
+    assert playout.ahead("pcmu", 9) == b""
+    assert playout.ahead("pcma", 9) == speech(320)

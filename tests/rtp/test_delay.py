@@ -1,8 +1,10 @@
 """The target delay: what the jitter of the last packets asks for."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sipagent.rtp.delay import MAXIMUM, MINIMUM, DelayEstimate
+from sipagent.rtp.delay import BATCH, MAXIMUM, MINIMUM, DelayEstimate
 
 
 def estimate(*extra: float, start: float = 0.0) -> DelayEstimate:
@@ -77,3 +79,44 @@ def test_a_new_stream_starts_from_its_own_first_packet() -> None:
     delay.add(500.0, 7.0)
     assert delay.of(500.0, now=7.02) == pytest.approx(0.02)
     assert delay.target == pytest.approx(0.07)
+
+
+@given(
+    st.lists(st.floats(0, 0.1), min_size=1, max_size=60),
+    st.lists(st.floats(-0.02, 0.1), max_size=700),
+    st.integers(1, 70),
+)
+def test_lags_that_the_target_bears_are_taken_together_as_they_are_one_by_one(
+    before: list[float], extra: list[float], most: int
+) -> None:
+    """What it does not bear, a convoy leaves to `add`; who settles does so after so many as it took."""
+    one, many = DelayEstimate(frame=0.02), DelayEstimate(frame=0.02)
+    lags = list[float]()
+
+    def settle() -> None:
+        if lags:
+            many.follow(lags)
+            lags.clear()
+        for delay in (one, many):
+            delay.settle()
+        assert known(many) == known(one)
+
+    for number, late in enumerate([*before, *extra]):
+        media_time, arrival = number * 0.02, number * 0.02 + 0.03 + late
+        lag = arrival - media_time
+        shortest = min(one.shortest, lag)
+        if number < len(before) or lag - shortest + 0.02 > one.target:
+            settle()
+            for delay in (one, many):
+                delay.add(media_time, arrival)
+        else:
+            one.add(media_time, arrival)
+            lags.append(lag)
+        if len(lags) == most or one.count >= BATCH:
+            settle()
+    settle()
+
+
+def known(delay: DelayEstimate) -> tuple[float, float, int, bool, float]:
+    """All that can be asked of an estimate."""
+    return delay.target, delay.shortest, delay.count, delay.is_known, delay.of(7.0, now=7.1)

@@ -4,14 +4,14 @@
 quiet frame. Packets arrive 5 ms after their tick unless a test says otherwise.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipagent.rtp.jitter_buffer import JitterBuffer, Lost
+from sipagent.rtp.jitter_buffer import JitterBuffer, Lost, Outlook
 from sipagent.rtp.timeline import FRAME
 
 TICK = 0.02
@@ -422,3 +422,133 @@ def test_coded_or_not_and_wherever_its_numbers_begin_a_stream_plays_the_same(
             played.append(buffer.pop(tick * TICK))
         plays.append((played, buffer.statistics()))
     assert plays[0] == plays[1] == plays[2]
+
+
+# ---- what a convoy plays
+
+
+def outlook(line: Line) -> Outlook:
+    seen = line.buffer.outlook()
+    assert seen is not None
+    return seen
+
+
+def test_the_outlook_says_what_comes_and_what_is_played() -> None:
+    line = Line(first_sequence=65534, first_timestamp=0xFFFFFFFF)
+    line.play(5, steady(*range(5)))
+    seen = outlook(line)
+    assert (seen.sequence, seen.timestamp) == (65534 + 4, 4 * FRAME - 1)
+    assert (seen.start, seen.position) == (4 * FRAME, 3 * FRAME)
+    assert list(seen.waiting) == [bytes([3]) * FRAME]
+    assert seen.batched == 4
+    assert seen.prospects.shortest == pytest.approx(0.005)
+    assert (seen.prospects.target, seen.prospects.least, seen.prospects.most) == pytest.approx((0.04, 0.01, 0.05))
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "ticks"),
+    [
+        ([], 3),
+        (steady(0, 1), 1),
+        (steady(0, 1, 2, 4, 5), 6),
+        (steady(0, 1, 2, *range(6, 12)), 7),
+        ([*steady(0, 1, 2, 3), (0.01, 40)], 4),
+    ],
+    ids=["nothing came", "not begun", "a hole", "waiting", "far ahead"],
+)
+def test_there_is_no_outlook_where_it_is_not_ordinary(arrivals: list[tuple[float, int]], ticks: int) -> None:
+    line = Line()
+    line.play(ticks, arrivals)
+    assert line.buffer.outlook() is None
+
+
+def test_there_is_none_in_a_rest_or_without_a_sound() -> None:
+    line = Line()
+    line.play(5, steady(*range(5)))
+    line.buffer.rest(9)
+    assert line.buffer.outlook() is None
+    plain = JitterBuffer()
+    for tick in range(5):
+        plain.add(tick, tick * FRAME, bytes(FRAME), tick * TICK)
+        plain.pop(tick * TICK)
+    assert plain.outlook() is None
+
+
+class Ride:
+    """Plays what a buffer's outlook says, as a convoy does, for as long as all is ordinary."""
+
+    def __init__(self, buffer: JitterBuffer, seen: Outlook) -> None:
+        self._buffer = buffer
+        self._waiting = list(seen.waiting)
+        self._next = seen.sequence
+        self._start, self._position = seen.start, seen.position
+        self._came = 0
+        self._last = b""
+        self._delay = 0.0
+
+    def play(self, now: float, packets: Sequence[tuple[int, bytes, float]]) -> bytes | None:
+        """Play a tick with what came for it, (sequence number, payload, arrival); None if it is not ordinary."""
+        prospects = self._buffer.prospects
+        starts = [self._start + FRAME * place for place in range(len(packets))]
+        lags = [packet[2] - start / 8000 for packet, start in zip(packets, starts, strict=True)]
+        shortest = min([prospects.shortest, *lags])
+        waiting = [*self._waiting, *(payload for _, payload, _ in packets)]
+        delay = now - self._position / 8000 - shortest
+        in_order = [packet[0] for packet in packets] == list(range(self._next, self._next + len(packets)))
+        borne = all(lag - shortest + TICK <= prospects.target for lag in lags)
+        if not (in_order and borne and waiting and prospects.least <= delay <= prospects.most):
+            return None
+        self._last, *self._waiting = waiting
+        self._delay = delay
+        self._next += len(packets)
+        self._came += len(packets)
+        self._start += FRAME * len(packets)
+        self._position += FRAME
+        self._buffer.follow_lags(lags, settles=True)
+        return self._last
+
+    def end(self) -> None:
+        """Let the buffer go on."""
+        self._buffer.follow(self._came, self._waiting, self._last, self._delay)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.one_of(st.floats(0, 0.0195), st.floats(0, 0.1)), min_size=60, max_size=200),
+    st.lists(st.floats(0, 0.0195), max_size=100),
+    st.sets(st.integers(1, 299), max_size=6),
+    st.sampled_from([0, 65500]),
+)
+def test_what_was_followed_is_as_what_was_played(
+    rough: list[float], even: list[float], lost: set[int], first: int
+) -> None:
+    """Of two buffers one is told what came and was played while that is ordinary, the other one plays it itself."""
+    late = [0.0, *even, *rough, *even]
+    alone, followed = (Line(first_sequence=first, first_timestamp=-30 * first & 0xFFFFFFFF) for _ in range(2))
+    arrivals = sorted((number * TICK + extra, number) for number, extra in enumerate(late) if number not in lost)
+    ride: Ride | None = None
+    rode = 0
+    for tick in range(len(late)):
+        now = tick * TICK
+        came = [arrivals.pop(0) for _ in range(sum(at <= now for at, _ in arrivals))]
+        for at, number in came:
+            alone.arrive(number, at)
+        expected = alone.buffer.pop(now)
+        packets = [(first + number, bytes([number % 250]) * FRAME, at) for at, number in came]
+        played: bytes | Lost | None = ride.play(now, packets) if ride is not None else None
+        if played is None or tick == len(late) - 1:
+            if ride is not None:
+                ride.end()
+                ride = None
+            if played is None:
+                for at, number in came:
+                    followed.arrive(number, at)
+                played = followed.buffer.pop(now)
+            assert followed.buffer.statistics() == alone.buffer.statistics()
+            seen = followed.buffer.outlook()
+            assert seen == alone.buffer.outlook()
+            ride = Ride(followed.buffer, seen) if seen is not None else None
+        else:
+            rode += 1
+        assert played == expected
+    assert rode > 20 or len(even) < 40 or lost or max(late) > 0.0195, "or it proves little"

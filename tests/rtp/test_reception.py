@@ -147,3 +147,45 @@ def test_a_jitter_beyond_what_a_report_can_say_is_the_most_that_it_can() -> None
         source.receive(sequence, sequence % 2 * 0x7FFFFFFF, sequence * 0.02)
     source.hear_by(48000)
     assert report(source).jitter == 0xFFFFFFFF
+
+
+# ---- many at once
+
+
+@given(
+    st.integers(0, 0xFFFF),
+    st.integers(0, 0xFFFFFFFF),
+    st.lists(st.integers(-300, 300), max_size=40),
+    st.lists(st.floats(0, 0.5), min_size=1, max_size=300),
+    st.lists(st.integers(1, 100), min_size=1, max_size=5),
+    st.integers(1, 100000),
+)
+def test_packets_that_follow_one_another_are_counted_at_once_as_they_are_one_by_one(
+    first: int, timestamp: int, before: list[int], late: list[float], batches: list[int], gap: int
+) -> None:
+    """Whatever came before them, both numbers may wrap on the way."""
+    one, many = (Reception(ssrc=7, first_sequence=first, clock_rate=8000, origin=3 << 16) for _ in range(2))
+    now = 0.0
+    for place, leap in enumerate([0, *before]):
+        for source in (one, many):
+            source.receive((first + leap) & 0xFFFF, (timestamp + 160 * place) & 0xFFFFFFFF, now)
+        now += 0.02
+    timestamp, waiting, batch = (timestamp + 160 * len(before) + gap) & 0xFFFFFFFF, list(late), 0
+    while waiting:
+        size = batches[batch % len(batches)]
+        came, waiting = waiting[:size], waiting[size:]
+        arrivals = [now + 0.02 * place + extra for place, extra in enumerate(came)]
+        many.follow(timestamp, 160, arrivals)
+        for arrival in arrivals:
+            expected = one.highest_sequence + 1
+            assert one.receive(expected & 0xFFFF, timestamp, arrival) == expected
+            timestamp = (timestamp + 160) & 0xFFFFFFFF
+        now += 0.02 * len(came)
+        batch += 1
+    assert many.highest_sequence == one.highest_sequence
+    assert (many.jitter, many.lost, many.duplicates) == (one.jitter, one.lost, one.duplicates)
+    assert report(many) == report(one)
+    for behind in range(-3, 140):  # what has come before is a twin for both, and the jitter goes on alike
+        sequence = (one.highest_sequence - behind) & 0xFFFF
+        assert many.receive(sequence, timestamp, now) == one.receive(sequence, timestamp, now)
+    assert (many.jitter, many.duplicates) == (one.jitter, one.duplicates)

@@ -98,3 +98,37 @@ def test_a_source_that_never_moved_is_latched_again() -> None:
     latch.rearm(OTHER)
     assert hear(latch, REAL, packets=LOCK_AFTER + 1)
     assert latch.destination == REAL
+
+
+# ---- who comes to nobody's surprise
+
+
+def test_a_source_is_locked_after_ten_packets_and_ours_go_there() -> None:
+    latch = SourceLatch(NAMED)
+    locks = []
+    for _ in range(LOCK_AFTER):
+        hear(latch, REAL)
+        locks.append(latch.is_locked)
+    assert locks == [False] * (LOCK_AFTER - 1) + [True]
+
+
+def test_after_a_move_it_is_not_locked_though_packets_from_before_still_come() -> None:
+    latch = locked()
+    latch.rearm(OTHER)
+    assert not latch.is_locked
+    hear(latch, REAL, packets=LOCK_AFTER)
+    assert not latch.is_locked, "they came from where we do not send"
+    hear(latch, REAL, packets=LOCK_AFTER + 1)
+    assert latch.is_locked
+
+
+def test_packets_that_are_counted_together_lock_and_keep_the_source() -> None:
+    latch = SourceLatch(NAMED)
+    hear(latch, REAL)
+    latch.follow(LOCK_AFTER - 2, now=4.0)
+    assert not latch.is_locked
+    latch.follow(1, now=5.0)
+    assert latch.is_locked
+    assert not hear(latch, OTHER, now=5.0 + SILENCE)
+    assert hear(latch, OTHER, now=5.02 + SILENCE)
+    assert latch.foreign == 1

@@ -1,6 +1,8 @@
 """A stream laid out in order: where packets belong, what of them can be heard, and what was lost on the way there."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipagent.rtp.timeline import FRAME, Coded, Segment, Timeline
 
@@ -114,3 +116,87 @@ def test_another_stream_begins_where_nothing_has_come() -> None:
     timeline.begin(6)
     assert (timeline.segments, timeline.newest, timeline.end) == ([], None, 0)
     assert timeline.place(9000, 77, 1) == 0
+
+
+# ---- packets in a row
+
+
+def row(*numbers: int, timestamp: int = 0) -> Timeline:
+    """A timeline of G.711 on which these packets have come; number 1 has this timestamp."""
+    timeline = Timeline(1)
+    for number in numbers:
+        add(timeline, number, timestamp + (number - 1) * FRAME)
+    timeline.next_sequence = numbers[0]
+    return timeline
+
+
+def add(timeline: Timeline, number: int, timestamp: int, size: int = FRAME) -> None:
+    timestamp &= 0xFFFFFFFF
+    start = timeline.place(number, timestamp, 1)
+    assert start is not None
+    timeline.append(Segment(start, start + size, number, frame(number)[:size], False, None), timestamp, 1)
+
+
+def known(timeline: Timeline) -> tuple[object, ...]:
+    """All that can be asked of a timeline, its segments by what is in them."""
+    newest = timeline.newest
+    assert newest is not None
+    waiting = [(one.start, one.end, one.sequence, one.payload) for one in timeline.segments]
+    again = [timeline.knows(Segment(-1, -1, number, b"", False, None)) for number in range(newest.sequence + 2)]
+    place = timeline.place(newest.sequence + 1, timeline.next_timestamp, 1)
+    at = timeline.position, timeline.next_sequence, timeline.end, timeline.next_timestamp, timeline.into_packet
+    return waiting, again, place, at, timeline.is_whole, (newest.start, newest.end, newest.sequence)
+
+
+@given(st.integers(1, 9), st.integers(0, 9), st.integers(0, 200), st.integers(0, 40), st.integers(0, 0xFFFFFFFF))
+def test_packets_that_are_followed_leave_what_they_would_one_by_one(
+    before: int, played: int, packets: int, left: int, timestamp: int
+) -> None:
+    """Some have come and been played, more come; all but the last few are played too. The timestamps may wrap."""
+    followed, alone = (row(*range(1, before + 1), timestamp=timestamp) for _ in range(2))
+    for timeline in (followed, alone):
+        for _ in range(min(played, before)):
+            timeline.take()
+    assert known(followed) == known(alone)
+    assert alone.is_whole
+
+    for number in range(before + 1, before + packets + 1):
+        assert alone.next_timestamp == (timestamp + (number - 1) * FRAME) & 0xFFFFFFFF
+        add(alone, number, alone.next_timestamp)
+        if number - alone.next_sequence >= 12:  # as a jitter buffer plays while more come
+            assert alone.take() is not None
+    while len(alone.segments) > left:
+        assert alone.take() is not None
+    waiting = [one.payload for one in alone.segments]
+    followed.follow(packets, waiting)
+    assert known(followed) == known(alone)
+    followed_frames = [followed.take() for _ in waiting]
+    assert followed_frames == waiting
+
+
+@pytest.mark.parametrize("odd", ["a hole", "another size", "begun", "another clock", "coded", "nothing"])
+def test_what_is_odd_is_not_whole(odd: str) -> None:
+    timeline = row(1, 2, 3) if odd != "nothing" else Timeline(1)
+    match odd:
+        case "a hole":
+            add(timeline, 5, 4 * FRAME)
+        case "another size":
+            add(timeline, 4, 3 * FRAME, 80)
+        case "begun":
+            timeline.move_to(80)
+        case "another clock":
+            timeline = arrived(1, 2, 3)
+            timeline.next_sequence = 1
+        case "coded":
+            timeline.segments[1].coded = Payload(2, [], frame(2))
+    assert not timeline.is_whole
+
+
+def test_what_has_all_been_played_in_a_row_is_whole() -> None:
+    timeline = row(1, 2)
+    assert timeline.is_whole
+    timeline.take()
+    timeline.take()
+    assert timeline.is_whole
+    timeline.move_to(3 * FRAME)
+    assert not timeline.is_whole
