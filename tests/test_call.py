@@ -1,16 +1,17 @@
 """What a scenario does with its call, and what the telephone at the other end gets of it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from sipagent import Call, DigitReceived, Disconnected, Event, InboundCall, SpeechStarted
-from sipagent.audio import g711, tones, wav
+from sipagent.audio import g711, level, tones, wav
 from sipagent.errors import CallFailed, LocalProtocolError
 from sipagent.events import CallAnswered, CallMeasured, CallReceived, HoldChanged
 from tests.exchange import Exchange
-from tests.handset import TICK, TONE, sdp
+from tests.handset import QUIET, TICK, TONE, Handset, sdp
 
 BEEP = g711.encode(tones.sine(1000.0, 8000), g711.PCMU)
 
@@ -661,3 +662,103 @@ def test_a_unit_no_longer_hears_what_was_stopped() -> None:
 
     Exchange(ears).tell(story)
     assert 4000 <= sum(length for _, length in ear.heard) < 8000, "once each, and only the first half"
+
+
+# ---- a call that hears itself
+
+
+def echoing(tell: Callable[[Handset, Call], Awaitable[None]]) -> None:
+    """Let something happen to a call that was made to hear itself."""
+    taken = asyncio.Queue[Call]()
+
+    async def echo(incoming: InboundCall) -> None:
+        call = await incoming.answer()
+        call.send_media_to(call)
+        taken.put_nowait(call)
+        await call.disconnected()
+
+    async def story(exchange: Exchange) -> None:
+        await exchange.handset.calls()
+        await tell(exchange.handset, await taken.get())
+        await exchange.handset.hangs_up()
+
+    Exchange(echo).tell(story)
+
+
+async def comes_back(handset: Handset) -> bool:
+    """Say something; whether all but its ends comes back within 300 ms."""
+    begin = asyncio.get_running_loop().time()
+    await handset.says(TONE)
+    await asyncio.sleep(0.3)
+    heard = b"".join(packet.payload for packet in handset.heard_between(begin, begin + 60.0))
+    return TONE[800:-800] in heard
+
+
+def queued(call: Call) -> int:
+    """How much speech the loop has given the call: what the media plane echoes is none of it."""
+    return call.speak(b"")
+
+
+def test_a_call_that_hears_itself_is_an_echo_and_none_of_it_goes_through_the_loop() -> None:
+    async def tell(handset: Handset, call: Call) -> None:
+        assert await comes_back(handset)
+        assert queued(call) == 0
+
+    echoing(tell)
+
+
+def test_where_somebody_else_hears_the_far_end_too_the_loop_echoes_until_they_leave() -> None:
+    async def tell(handset: Handset, call: Call) -> None:
+        ear = Ear()
+        assert await comes_back(handset)
+        call.send_media_to(ear)
+        assert await comes_back(handset)
+        assert ear.heard
+        assert queued(call) >= len(TONE)
+
+        call.stop_media_to(ear)
+        await asyncio.sleep(0.1)
+        before, heard = queued(call), len(ear.heard)
+        assert await comes_back(handset)
+        assert (queued(call), len(ear.heard)) == (before, heard)
+
+    echoing(tell)
+
+
+def test_who_no_longer_hears_itself_is_no_echo() -> None:
+    async def tell(handset: Handset, call: Call) -> None:
+        assert await comes_back(handset)
+        call.stop_media_to(call)
+        assert not await comes_back(handset)
+        assert queued(call) == 0
+
+    echoing(tell)
+
+
+def test_an_echo_that_is_put_aside_hears_ringing_and_is_an_echo_again_when_taken_back() -> None:
+    async def tell(handset: Handset, call: Call) -> None:
+        assert await comes_back(handset)
+        call.put_aside()
+        begin = asyncio.get_running_loop().time()
+        assert not await comes_back(handset)
+        ringing = handset.heard_between(begin + 0.1, begin + 0.5)
+        assert all(level.level(packet.payload, g711.PCMU) > QUIET for packet in ringing)
+
+        call.take_back()
+        await asyncio.sleep(0.1)
+        before = queued(call)
+        assert await comes_back(handset)
+        assert queued(call) == before
+
+    echoing(tell)
+
+
+def test_what_an_echo_says_itself_goes_before_what_it_hears() -> None:
+    async def tell(handset: Handset, call: Call) -> None:
+        call.speak(BEEP)
+        assert not await comes_back(handset)
+        await asyncio.sleep(len(BEEP) / 8000)
+        assert BEEP in b"".join(heard.packet.payload for heard in handset.heard)
+        assert await comes_back(handset)
+
+    echoing(tell)
