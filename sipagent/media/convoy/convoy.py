@@ -1,5 +1,6 @@
 """Who is in a convoy, and the steps of its tick: `board`, `put_ashore`, `send`, `receive`."""
 
+import contextlib
 import heapq
 from collections.abc import Callable, Iterable, Sequence
 
@@ -104,7 +105,9 @@ class Convoy:
         return stream
 
     def drop(self, row: int) -> None:
-        """Let a leg go that has failed."""
+        """Let a leg go that has failed. It knows what it has sent, if telling it does not fail as well."""
+        with contextlib.suppress(Exception):
+            self._sending.tell(row)
         self._sending.drop(row)
         self._leave(row)
 
