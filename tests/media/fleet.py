@@ -20,6 +20,7 @@ from sipagent.media import (
     Departure,
     HostPort,
     LegClosed,
+    LegFailed,
     Media,
     MediaEvent,
     MediaLate,
@@ -265,7 +266,12 @@ def difference(one: Fleet, other: Fleet) -> tuple[int, Entry | None, Entry | Non
 
 
 def _same(here: Entry | None, there: Entry | None) -> bool:
-    """Compare, also whether a number of numpy stands for one of Python, of which a journal knows nothing."""
+    """Compare, also whether a number of numpy stands for one of Python, of which a journal knows nothing.
+
+    Where a leg has failed the code may differ, so the tracebacks do.
+    """
+    if here and there and isinstance(here[1], LegFailed) and isinstance(there[1], LegFailed):
+        return (here[0], here[1].leg) == (there[0], there[1].leg)
     if here is None or there is None or here != there:
         return False
     one, other = here[1], there[1]

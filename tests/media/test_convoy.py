@@ -18,6 +18,7 @@ from sipagent.media import (
     Command,
     Drained,
     LegClosed,
+    LegFailed,
     MarkPassed,
     MediaLate,
     Record,
@@ -42,7 +43,7 @@ def both(lines: list[Line], ticks: int, **options: Any) -> tuple[Fleet, Fleet]:
         fleet.run(ticks)
         fleet.end()
     assert difference(together, alone) is None
-    assert together.media.failures == alone.media.failures == 0
+    assert together.media.failures == alone.media.failures
     return together, alone
 
 
@@ -128,6 +129,14 @@ def test_a_leg_that_talks_and_listens_is_aboard_after_a_second() -> None:
     assert together.aboard[50] == 1
     assert sum(together.aboard[50:100]) > 25
     assert set(alone.aboard) == {0}
+
+
+def test_a_leg_that_fails_aboard_ends_alone() -> None:
+    broken = Speak(leg=1, audio=b"?", encoding="no codec")
+    together, _ = both([Line(leg=1, asked=[speak(140), (150, broken)]), Line(leg=2)], 200)
+    assert (together.aboard[149], together.aboard[150]) == (2, 1)
+    assert [tick for tick, _ in together.told(1, LegFailed)] == [150]
+    assert together.media.failures == 1
 
 
 def test_whoever_has_hung_up_is_no_longer_aboard() -> None:
