@@ -146,7 +146,7 @@ class Media:
         for convoy in convoys:
             try:
                 came = fetched[convoy] if fetched is not None else convoy.pack()
-                convoy.receive(tick, came, partial(self._leave, tick))
+                convoy.receive(tick, came, partial(self._leave, tick), self._fail)
             except Exception:
                 self._fail_all(convoy)
         for convoy in self._convoys[phase].values():

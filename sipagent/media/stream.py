@@ -316,6 +316,12 @@ class Stream:
         self._report(now, departures)
         return self._session.next_timer()
 
+    def receive_reports(self) -> None:
+        """Take what has come while a convoy moves the leg: nothing but reports."""
+        for arrival in self.inbox:
+            self._take(arrival)
+        self.inbox.clear()
+
     def speak(self, command: Speak) -> bool:
         """Queue speech while a convoy moves the leg; False if it cannot go on there."""
         if self.bridged_to is not None:

@@ -11,7 +11,7 @@ from sipagent.media.convoy.fetched import Fetched, Packed
 from sipagent.media.convoy.hearing import Hearing
 from sipagent.media.convoy.sending import Sending
 from sipagent.media.downlink import Downlink
-from sipagent.media.events import RTP, Arrival, Departure, HostPort, MediaEvent, UplinkBlock
+from sipagent.media.events import RTCP, RTP, Arrival, Departure, HostPort, MediaEvent, UplinkBlock
 from sipagent.media.stream import Passage, Stream
 from sipagent.media.uplink import Uplink
 
@@ -41,7 +41,7 @@ class Convoy:
         self._peers = [_NOWHERE] * CAPACITY
         self._reports_at = np.full(CAPACITY, np.inf)
         self._called: set[int] = set()
-        """Rows that are to be put ashore when they are to hear."""
+        """Rows for whose legs something has come that is not in what is fetched."""
         self._last_tick = 0
         self._unplayed: list[tuple[int, float]] = []
         """Ticks in which was sent, and not heard yet, with their times."""
@@ -121,7 +121,7 @@ class Convoy:
             self._unplayed = []
 
     def call(self, row: int) -> None:
-        """Have a leg put ashore when it is to hear: something has come for it that no row can take."""
+        """Have a leg seen to when it is to hear: a report has come for it, or what no row can take."""
         self._called.add(row)
 
     def speak(self, row: int, command: Speak) -> bool:
@@ -162,9 +162,13 @@ class Convoy:
         return reports
 
     def _report(self, row: int, now: float, reports: list[Departure]) -> None:
+        self._tell(row)
+        self._reports_at[row] = self._streams[row].report(now, reports)
+
+    def _tell(self, row: int) -> None:
+        """Let a leg know of what has left and what has come."""
         self._sending.tell(row)
         self._hearing.tell(row, self._uplinks[row], settles=False)
-        self._reports_at[row] = self._streams[row].report(now, reports)
 
     def departures(self) -> list[Departure]:
         """Return the packets of this tick, for a driver that moves them one by one."""
@@ -178,18 +182,23 @@ class Convoy:
         """Lay out by row what has come to the inboxes of the legs, for a driver that has it one by one."""
         arrivals: dict[int, Sequence[Arrival]] = {}
         for row, stream in self._streams.items():
-            if row not in self._called and stream.inbox:
-                arrivals[row], stream.inbox = stream.inbox, []
+            if stream.inbox:
+                arrivals[row] = [arrival for arrival in stream.inbox if arrival.kind == RTP]
+                stream.inbox = [arrival for arrival in stream.inbox if arrival.kind == RTCP]
         return Packed(self._count, arrivals, self._peers)
 
-    def receive(self, tick: int, fetched: Fetched, ashore: Callable[[Stream], None]) -> None:
+    def receive(
+        self, tick: int, fetched: Fetched, ashore: Callable[[Stream], None], fail: Callable[[Stream], None]
+    ) -> None:
         """Take what has come, and play what is due.
 
-        A leg for which that is not to be done here is given `ashore`, with what has come in its inbox.
+        A leg for which that is not to be done here is given `ashore`, with what has come in its inbox; one that raises
+        is given to `fail`.
         """
         count, moments = self._count, [now for _, now in self._unplayed]
         taken = self._hearing.ordinary(count, fetched, moments) & self._aboard[:count]
-        taken[list(self._called)] = False
+        for row in self._called:
+            taken[row] &= all(arrival.kind == RTCP for arrival in self._streams[row].inbox)
         for row in np.flatnonzero(self._aboard[:count] & ~taken).tolist():
             stream = self.put_ashore(row)
             stream.inbox[:0] = fetched.arrivals(row)
@@ -203,6 +212,13 @@ class Convoy:
                 for row in self._hearing.settling(rows):
                     self._hearing.tell(row, self._uplinks[row], settles=True)
             self._blocks += self._hearing.blocks(rows, self._legs, self._encodings)
+        called, self._called = self._called, set()
+        for row in called:
+            try:
+                self._tell(row)
+                self._streams[row].receive_reports()
+            except Exception:
+                fail(self._streams[row])
         self._unplayed = []
 
     def take_events(self) -> Iterable[MediaEvent]:
