@@ -2,8 +2,8 @@
 
 The packets of many legs leave in five bursts 4 ms apart, and not in a long one, in which the loop would be given the
 interpreter. Every wake-up has its price (caches are cold, and the loop is woken too); so legs share one phase until it
-takes long, which two hundred of G.711 or a dozen of Opus make it, and a phase without legs is slept through. The first is
-always woken for: it takes what is asked of legs to come.
+takes long, which two hundred of G.711 or a dozen of Opus make it, and a phase without legs is slept through. The first
+is always woken for: it takes what is asked of legs to come.
 """
 
 TICK = 0.02
