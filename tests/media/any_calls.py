@@ -160,13 +160,15 @@ def _line(chance: Random, leg: int, legs: range, ticks: int, phases: int) -> Lin
     mishaps = [Mishap(tick, "report", (RTCP, chance.choice([2, 3]))) for tick in reporting]
     if chance.choice([False, False, False, True]):  # what was held back once is, for a while, and bears a lot
         mishaps += [Mishap(line.begins, "jitter", 0.1), Mishap(line.begins + 60, "jitter", 0.0002)]
+    port = chance.choice([RTCP, RTCP, RTP])
     mishaps += [mishap for tick in _moments(chance, line, ticks) for mishap in _mishaps(chance, tick)]
     asked = [one for tick in _moments(chance, line, ticks) for one in _asked(chance, tick, line, legs)]
     if chance.choice([False] * 5 + [True]):
         end = line.begins + chance.randrange(ticks)
         mishaps.append(Mishap(end, "pause", 1000))
         asked.append((end + chance.choice([-20, 1, 2, 3, 40]), CloseLeg(leg=leg)))
-    return replace(line, mishaps=mishaps, asked=asked)
+    to_one_port = [one._replace(value=(port, one.value[1])) if one.what == "report" else one for one in mishaps]
+    return replace(line, mishaps=to_one_port, asked=asked)
 
 
 def _moments(chance: Random, line: Line, ticks: int) -> list[float]:
