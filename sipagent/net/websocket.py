@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
@@ -40,7 +40,7 @@ class WebSocketFrames:
             raise ProviderError(self._name, "closed before it was opened")
         self._attempt = asyncio.ensure_future(_connect(url, headers))
         try:
-            self._connection = await self._attempt
+            connection = await self._attempt
         except InvalidStatus as refusal:
             status = refusal.response.status_code
             raise self._refused(f"the upgrade was refused with HTTP {status}", status) from None
@@ -57,6 +57,10 @@ class WebSocketFrames:
                 self._attempt.cancel()
                 raise
             raise self._refused("closed while connecting") from None
+        if self._failure is not None:  # we were closed between its success and now
+            connection.abort()
+            raise self._refused("closed while connecting")
+        self._connection = connection
 
     def send(self, frame: str) -> None:
         """Send one text frame. Dropped once closed; a full queue ends the connection as broken."""
@@ -107,7 +111,7 @@ async def _reach(uri: WebSocketURI, connection: WebSocketConnection) -> None:
     secure: dict[str, Any] = {"ssl": tls(), "server_hostname": uri.host} if uri.secure else {}
     proxy = None if _is_loopback(uri.host) else get_proxy(uri)  # a local server is not behind the proxy
     if proxy is None:
-        await loop.create_connection(lambda: connection, uri.host, uri.port, **secure)
+        await _whole(loop.create_connection(lambda: connection, uri.host, uri.port, **secure))
         return
     transport = await tunnel(parse_proxy(proxy), (uri.host, uri.port), tls())
     if uri.secure:
@@ -115,6 +119,25 @@ async def _reach(uri: WebSocketURI, connection: WebSocketConnection) -> None:
     else:
         transport.set_protocol(connection)
         connection.connection_made(transport)
+
+
+async def _whole(connecting: Coroutine[Any, Any, tuple[asyncio.Transport, Any]]) -> None:
+    """Connect. If that is cancelled it goes on by itself, for a while, and what comes of it is dropped.
+
+    uvloop does not bear its handshake to be cancelled: it goes on with a transport that is closed, and logs an error.
+    """
+    attempt = asyncio.ensure_future(connecting)
+    try:
+        await asyncio.shield(attempt)
+    except asyncio.CancelledError:
+        attempt.add_done_callback(_drop)
+        asyncio.get_running_loop().call_later(OPEN_TIMEOUT, attempt.cancel)
+        raise
+
+
+def _drop(attempt: "asyncio.Future[tuple[asyncio.Transport, Any]]") -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result()[0].abort()
 
 
 async def _secured(tunnelled: asyncio.Transport, connection: WebSocketConnection, host: str) -> asyncio.Transport:

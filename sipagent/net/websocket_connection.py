@@ -218,6 +218,7 @@ class WebSocketConnection(asyncio.BufferedProtocol):
         protocol = self._protocol
         if not self._upgraded.done() and protocol.handshake_exc is not None:
             self._upgraded.set_exception(protocol.handshake_exc)
+            self._upgraded.exception()  # perhaps nobody waits for it any more
         elif not self._upgraded.done() and protocol.state is not State.CONNECTING:
             self._upgraded.set_result(None)
         self._is_open = protocol.state is State.OPEN and self.ended is None

@@ -373,3 +373,31 @@ async def test_a_reader_that_is_slow_misses_nothing() -> None:
         numbers = [int(frame.split()[0]) async for frame in socket.frames()]
 
     assert numbers == list(range(count))
+
+
+@on_a_loop
+async def test_whoever_closes_while_it_connects_leaves_no_connection_whatever_the_moment() -> None:
+    standing, gone = 0, asyncio.Event()
+
+    async def count(connection: ServerConnection) -> None:
+        nonlocal standing
+        standing += 1
+        await connection.wait_closed()
+        standing -= 1
+        gone.set()
+
+    outcomes = set()
+    async with server(count) as url:
+        for turns in range(1, 120):
+            frames = WebSocketFrames("openai")
+            opening = asyncio.ensure_future(frames.open(url, {}))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await frames.close()
+            (result,) = await asyncio.gather(opening, return_exceptions=True)
+            outcomes.add(str(result))
+            assert frames.ended is not None
+        while standing:
+            gone.clear()
+            await asyncio.wait_for(gone.wait(), 5)
+    assert outcomes == {"None", "openai: closed while connecting"}

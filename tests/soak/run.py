@@ -175,6 +175,7 @@ def soak(seconds: float, calls: int, seed: int, directory: Path, *, is_alone: bo
         f"{late} late wake-ups, {dropped} packets dropped by the kernel"
     )
     say(", ".join(f"{count} {what}" for what, count in it.happened.most_common()))
+    say("tasks of the phone: " + ", ".join(f"{count} {what}" for what, count in it.told["tasks"].items()))
     return line, faults
 
 

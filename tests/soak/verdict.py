@@ -160,6 +160,7 @@ def astray(
     """
     faults = [f"{count} calls: {how}" for how, count in seen.items() if _is_end(how) and not _WANTED.fullmatch(how)]
     faults += [f"{told[name]} {name} in the phone" for name in _UNWANTED if told.get(name)]
+    faults += [f"{count} times in the phone: {what}" for what, count in told.items() if " failed: " in what]
     spoilt = sum(count for how, count in seen.items() if how.startswith("SPOILT "))
     if spoilt != 1:
         faults.append(f"{spoilt} calls ended because their media failed, in place of one")
