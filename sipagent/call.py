@@ -173,7 +173,11 @@ class Call:
         return await asyncio.shield(self._end)
 
     def send_media_to(self, unit: Hearer) -> None:
-        """Let `unit` hear the far end. If a call hears itself, and nobody else hears it, the media plane echoes."""
+        """Let `unit` hear the far end.
+
+        A call that hears itself is an echo. Where nobody else hears it the media plane echoes: at once, and only while
+        we say nothing ourselves.
+        """
         if unit not in self._hearers:
             self._hearers.append(unit)
             self._find_echo()

@@ -70,6 +70,7 @@ async def call_and_talk(exchange: Exchange) -> None:
     handset = exchange.handset
     assert await handset.calls(secure()) == 200
     handset.cipher = cipher_of(handset.body)
+    await asyncio.sleep(1.2)  # who is spoken to is not echoed
     await handset.says(TONE * 2)
     await asyncio.sleep(1)
     await handset.hangs_up()
