@@ -102,8 +102,10 @@ class Media:
             self._apply(command, now)
         convoys = self._convoys[phase].values()
         for convoy in convoys:
-            for stream in convoy.put_ashore_before(tick):
-                self._go_alone(stream, tick)
+            try:
+                convoy.put_ashore_before(tick, partial(self._go_alone, until=tick))
+            except Exception:
+                self._fail_all(convoy)
         departures: list[Departure] = []
         for stream in tuple(self._alone[phase].values()):
             try:

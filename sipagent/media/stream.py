@@ -332,7 +332,8 @@ class Stream:
     def abandon(self) -> list[MediaEvent]:
         """Say what became of the speech of a leg that has failed."""
         self._downlink.clear()
-        return self._downlink.events
+        events, self._downlink.events = self._downlink.events, []
+        return events
 
     def _take(self, arrival: Arrival) -> None:
         _, kind, source, data, time = arrival

@@ -31,6 +31,7 @@ from sipagent.media import (
 from sipagent.media.commands import Bridge
 from tests.media.any_calls import CHANGES, MISHAPS, draw
 from tests.media.caller import Mishap, stretch
+from tests.media.desk import TICK
 from tests.media.fleet import EVERYBODY, Fleet, Line, difference
 
 SPEECH = stretch("pcmu", 0, 24000)
@@ -243,3 +244,24 @@ def test_two_callers_who_are_put_through() -> None:
     together, _ = both(lines, 300)
     heard = [departure.data[12:] for _, departure in together.left(1)]
     assert stretch("pcmu", 2 * 1600 + 200 * 160, 160) in heard
+
+
+def test_what_raises_in_a_convoy_ends_the_calls_in_it_and_no_other() -> None:
+    fleet = Fleet([Line(leg=1), Line(leg=2), Line(leg=3, phase=1)], convoys=True, by_row=True, phases=2)
+    fleet.run(202)
+    assert fleet.media.aboard == 3
+    fleet.media.drain()
+    tick, nothing_fetched = fleet.tick + 1, dict[Any, Any]()
+    fleet.media.send(tick, tick * TICK, 0)
+    fleet.media.receive(tick, tick * TICK, [], 0, nothing_fetched)
+    events = fleet.media.drain()
+    for leg in (1, 2):
+        failed, cleared, closed = [event for event in events if event.leg == leg]  # type: ignore[union-attr]
+        assert isinstance(failed, LegFailed)
+        assert "KeyError" in failed.traceback
+        assert isinstance(cleared, SpeechCleared)
+        assert closed == LegClosed(leg=leg, statistics=None)
+    assert len(events) == 6
+    assert (fleet.media.aboard, fleet.media.failures) == (1, 2)
+    fleet.media.receive(tick, tick * TICK, [], 0)
+    assert not fleet.media.drain()

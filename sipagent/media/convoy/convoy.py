@@ -109,6 +109,7 @@ class Convoy:
         with contextlib.suppress(Exception):
             self._sending.tell(row)
         self._sending.drop(row)
+        self._blocks = [block for block in self._blocks if block.leg != self._legs[row]]
         self._leave(row)
 
     def _leave(self, row: int) -> None:
@@ -134,11 +135,11 @@ class Convoy:
 
     # ---- the tick
 
-    def put_ashore_before(self, tick: int) -> list[Stream]:
-        """Let all go by themselves where a tick was missed."""
-        if not self._streams or tick == self._last_tick + 1:
-            return []
-        return [self.put_ashore(row) for row in list(self._streams)]
+    def put_ashore_before(self, tick: int, ashore: Callable[[Stream], None]) -> None:
+        """Where a tick was missed, give all `ashore`."""
+        if tick != self._last_tick + 1:
+            for row in list(self._streams):
+                ashore(self.put_ashore(row))
 
     def send(self, tick: int, now: float, fail: Callable[[Stream], None]) -> list[Departure]:
         """Make the packets of this tick: `outgoing`, of who is `aboard`; returns the reports that are due as well.
