@@ -13,16 +13,17 @@ LEVEL = -65.0
 """Of the noise, in dBFS."""
 _FAINTEST, _LOUDEST = -96.0, -30.0
 """Bounds of a level that somebody else asks for; nothing louder comforts anybody."""
-_FRAMES = 50
+FRAMES = 50
+"""Frames after which the noise begins anew."""
 
 
 def noise(tick: int, encoding: str, level: float = LEVEL) -> bytes:
     """Return the 20 ms of comfort noise that belong to a tick; `level`, in dBFS, is heard between -96 and -30."""
-    frame = _NOISE[encoding][tick % _FRAMES]
+    frame = _NOISE[encoding][tick % FRAMES]
     if level == LEVEL:
         return frame
     gain = 10 ** ((min(max(level, _FAINTEST), _LOUDEST) - LEVEL) / 20)
-    hiss = _HISS[rate(encoding)][tick % _FRAMES] * gain
+    hiss = _HISS[rate(encoding)][tick % FRAMES] * gain
     return encode(np.round(hiss).astype(np.int16), encoding)
 
 
@@ -39,7 +40,7 @@ def _hiss(samples: int) -> NDArray[np.float64]:
     draws = _hash(counter).view(np.uint16).reshape(-1, 4).astype(np.float64) / 65535 - 0.5
     hiss: NDArray[np.float64] = draws.sum(axis=1)
     scale: float = 32768 * 10 ** (LEVEL / 20) / float(hiss.std())
-    return (hiss * scale).reshape(_FRAMES, -1)
+    return (hiss * scale).reshape(FRAMES, -1)
 
 
 def _frames(encoding: str) -> tuple[bytes, ...]:

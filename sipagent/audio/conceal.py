@@ -25,7 +25,7 @@ _SHORTEST, _LONGEST = 40, 120
 """Pitch periods: 200 Hz to 66 Hz (section I.2.2). Like all times here in units of 1/8000 s, whatever the encoding."""
 _COMPARED = 160
 """Units over which two stretches of speech are compared to find the period."""
-_REMEMBERED = 3
+REMEMBERED = 3
 """Frames: three of the longest periods, and what they overlap with."""
 _STEP = 80
 """10 ms, in which the Appendix counts."""
@@ -41,7 +41,7 @@ class Concealer:
     __slots__ = ("_encoding", "_fade", "_heard", "_lost", "_made", "_period", "_scale")
 
     def __init__(self) -> None:
-        self._heard: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._heard: deque[bytes] = deque(maxlen=REMEMBERED)
         self._lost = 0
         self._period = _SHORTEST
         self._use(PCMU)
@@ -79,7 +79,7 @@ class Concealer:
         """Hear and make up in this encoding from now on."""
         if encoding != self._encoding:
             said = [convert(frame, self._encoding, encoding) for frame in self._heard]
-            self._heard = deque(said, maxlen=_REMEMBERED)
+            self._heard = deque(said, maxlen=REMEMBERED)
             self._use(encoding)
             if self._lost:
                 self._extrapolate()
@@ -92,7 +92,7 @@ class Concealer:
 
     def _extrapolate(self) -> None:
         """Make all that a loss may need, as the first frame of it is missed."""
-        missing = silence(self._encoding, FRAME) * (_REMEMBERED - len(self._heard))
+        missing = silence(self._encoding, FRAME) * (REMEMBERED - len(self._heard))
         past = decode(missing + b"".join(self._heard), self._encoding).astype(np.float64)
         self._period = find_period(past, self._scale)
         self._made = continue_speech(past, self._period, len(self._fade), self._scale)

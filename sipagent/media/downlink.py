@@ -23,7 +23,7 @@ from sipagent.rtp.session import RtpSession
 
 MOST_AT_ONCE = 3
 """Frames that a late tick sends back to back; any receiver's jitter buffer has room for them."""
-_MOST_RELAYED = 2
+MOST_RELAYED = 2
 """Frames of another leg that may wait: more would stay late for good, so all but the newest frame is left out."""
 _RING = 512
 """Packets (10 s) that the peer's reports can still confirm: it says what came last, one way before we hear it."""
@@ -134,7 +134,7 @@ class Downlink:
     def relay(self, audio: bytes, encoding: str) -> None:
         """Take what another leg has just heard: it leaves in the next tick, where we have nothing to say ourselves."""
         self._relayed += self._transcoder.convert(audio, encoding, self._encoding)
-        if len(self._relayed) > _MOST_RELAYED * self._frame_size:
+        if len(self._relayed) > MOST_RELAYED * self._frame_size:
             self._relayed = self._relayed[-self._frame_size :]
 
     def clear(self) -> None:

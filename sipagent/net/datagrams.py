@@ -34,7 +34,7 @@ _REMEMBERED = 4096
 _FAMILY = struct.Struct("=H")
 _IPV4 = struct.Struct("!2xH4s")
 _IPV6 = struct.Struct("!2xH4x16s")
-(STAMP,) = struct.unpack("@q", struct.pack("@ii", socket.SOL_SOCKET, SO_TIMESTAMPNS))
+(_STAMP,) = struct.unpack("@q", struct.pack("@ii", socket.SOL_SOCKET, SO_TIMESTAMPNS))
 """cmsg_level and cmsg_type of a time stamp."""
 _SIZES = tuple(c_size_t(length) for length in range(_LARGEST + 1))
 
@@ -134,7 +134,7 @@ class _Slots:
         start, stamp = _LARGEST * number, 4 * number
         data, stamps = self._data[start : start + length].tobytes(), self._stamps
         source = sources[self._names[number].tobytes()]
-        if self._control_lengths[number] == _CONTROL and stamps[stamp + 1] == STAMP:
+        if self._control_lengths[number] == _CONTROL and stamps[stamp + 1] == _STAMP:
             return source, data, stamps[stamp + 2] * 1_000_000_000 + stamps[stamp + 3]
         self._control_lengths[number] = _CONTROL
         return source, data, 0

@@ -15,7 +15,7 @@ from sipagent.media.events import RTCP, RTP, Arrival, Departure, HostPort, Media
 from sipagent.media.stream import Passage, Stream
 from sipagent.media.uplink import Uplink
 
-CAPACITY = 512
+_CAPACITY = 512
 """Legs of one convoy: more than a core carries in one phase."""
 _NOWHERE = ("", 0)
 
@@ -28,18 +28,18 @@ class Convoy:
 
     def __init__(self, stride: int) -> None:
         self._stride = stride
-        self._sending = Sending(CAPACITY)
-        self._hearing = Hearing(CAPACITY)
+        self._sending = Sending(_CAPACITY)
+        self._hearing = Hearing(_CAPACITY)
         self._streams: dict[int, Stream] = {}
         self._uplinks: dict[int, Uplink] = {}
-        self._aboard = np.zeros(CAPACITY, np.bool_)
-        self._free = list(range(CAPACITY))
+        self._aboard = np.zeros(_CAPACITY, np.bool_)
+        self._free = list(range(_CAPACITY))
         self._count = 0
         """Rows up to the last that was ever taken."""
-        self._legs = [0] * CAPACITY
-        self._encodings = [""] * CAPACITY
-        self._peers = [_NOWHERE] * CAPACITY
-        self._reports_at = np.full(CAPACITY, np.inf)
+        self._legs = [0] * _CAPACITY
+        self._encodings = [""] * _CAPACITY
+        self._peers = [_NOWHERE] * _CAPACITY
+        self._reports_at = np.full(_CAPACITY, np.inf)
         self._called: set[int] = set()
         """Rows for whose legs something has come that is not in what is fetched."""
         self._last_tick = 0
@@ -49,9 +49,6 @@ class Convoy:
         self._blocks: list[UplinkBlock] = []
         self.seats: dict[int, tuple[int, HostPort]] = {}
         """Leg and peer of rows that were taken since a driver last looked, and forgot them."""
-
-    def __len__(self) -> int:
-        return len(self._streams)
 
     @property
     def streams(self) -> Sequence[Stream]:
@@ -157,7 +154,10 @@ class Convoy:
                 fail(self._streams[row])
         if not self._unplayed:
             for row in np.flatnonzero(self._aboard[:count] & (self._reports_at[:count] <= now)).tolist():
-                self._report(row, now, reports)
+                try:
+                    self._report(row, now, reports)
+                except Exception:
+                    fail(self._streams[row])
         self._last_tick = tick
         self._unplayed.append((tick, now))
         return reports

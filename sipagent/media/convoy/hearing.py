@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sipagent.audio.conceal import REMEMBERED
 from sipagent.audio.encoding import FRAME
 from sipagent.media.convoy.fetched import DEPTH, PACKET, Fetched, plain_word
 from sipagent.media.convoy.gathering import LAWS, Gathering, Rows
@@ -14,14 +15,12 @@ from sipagent.rtp.delay import BATCH
 from sipagent.rtp.jitter_buffer import Prospects
 from sipagent.rtp.timeline import CLOCK_RATE
 
-RING = 64
+_RING = 64
 """Frames of a row that are kept: what waits, what was played last, and what waits for its block."""
 _LOG = 64
 """Packets of a row whose times of arrival are kept until its leg is told of them."""
 _DEEPEST = 24
 """Frames that may wait."""
-_HEARD = 3
-"""Frames that a concealer remembers."""
 _FRAME_TIME = FRAME / CLOCK_RATE
 
 _PLACES = np.arange(DEPTH)[:, None]
@@ -37,7 +36,7 @@ class Hearing:
 
     def __init__(self, capacity: int) -> None:
         self.gathering = Gathering(capacity)
-        self._ring = np.zeros((capacity, RING, FRAME), np.uint8)
+        self._ring = np.zeros((capacity, _RING, FRAME), np.uint8)
         self._log = np.zeros((capacity, _LOG), np.float64)
         self._logged = np.zeros(capacity, np.int64)
         self._got = np.zeros(capacity, np.int64)
@@ -104,7 +103,7 @@ class Hearing:
     def followed(self, row: int) -> Followed:
         """Return what was played of a row since it was loaded."""
         got, played = int(self._got[row]), int(self._played[row])
-        heard = min(_HEARD, played - int(self._boarded_with[row]))
+        heard = min(REMEMBERED, played - int(self._boarded_with[row]))
         return Followed(
             packets=got - int(self._boarded_got[row]),
             waiting=self._frames(row, played, got),
@@ -118,7 +117,7 @@ class Hearing:
         return self._frames(row, played - int(self.gathering.frames[row]), played)
 
     def _frames(self, row: int, first: int, last: int) -> list[bytes]:
-        return [self._ring[row, number % RING].tobytes() for number in range(first, last)]
+        return [self._ring[row, number % _RING].tobytes() for number in range(first, last)]
 
     # ---- the tick
 
@@ -167,7 +166,7 @@ class Hearing:
         packets = fetched.counts[rows]
         place, which = np.nonzero(packets > _PLACES)
         row = rows[which]
-        self._ring[row, (self._got[row] + place) % RING] = fetched.packets[place, row, 12:]
+        self._ring[row, (self._got[row] + place) % _RING] = fetched.packets[place, row, 12:]
         self._log[row, self._logged[row] + place] = fetched.times[place, row]
         self._shortest[rows] = self._next_shortest[rows]
         self._delay[rows] = self._next_delay[rows]
@@ -180,7 +179,7 @@ class Hearing:
 
     def play(self, rows: Rows) -> NDArray[np.uint8]:
         """Play the next frame of some rows."""
-        frames: NDArray[np.uint8] = self._ring[rows, self._played[rows] % RING]
+        frames: NDArray[np.uint8] = self._ring[rows, self._played[rows] % _RING]
         self._played[rows] += 1
         self._position[rows] += FRAME
         return frames
@@ -197,7 +196,7 @@ class Hearing:
             return []
         waiting = self._played[ready] - self.gathering.frames[ready] - sizes
         longest = int(sizes.max())
-        audio = self._ring[ready[:, None], (waiting[:, None] + np.arange(longest)) % RING].tobytes()
+        audio = self._ring[ready[:, None], (waiting[:, None] + np.arange(longest)) % _RING].tobytes()
         size = longest * FRAME
         return [
             UplinkBlock(legs[row], audio[place * size : place * size + frames * FRAME], encodings[row], is_voiced)

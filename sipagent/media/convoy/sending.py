@@ -3,17 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sipagent.audio.comfort import noise
+from sipagent.audio.comfort import FRAMES, noise
 from sipagent.audio.encoding import FRAME
 from sipagent.media.convoy.fetched import PACKET, plain_word
 from sipagent.media.convoy.gathering import LAWS, Rows
-from sipagent.media.downlink import Downlink
+from sipagent.media.downlink import MOST_RELAYED, Downlink
 
 _WINDOW = 50
 """Frames of speech of a row that are laid out at once."""
 _NEVER = 1 << 62
-_NOISE_FRAMES = 50
-_MOST_RELAYED = 2
 _SAMPLES = np.uint32(FRAME)
 
 
@@ -34,9 +32,9 @@ class Sending:
         self._sequence = np.zeros(capacity, np.uint32)
         self._timestamp = np.zeros(capacity, np.uint32)
 
-        self._window = np.zeros((capacity * _WINDOW + len(LAWS) * _NOISE_FRAMES, FRAME), np.uint8)
+        self._window = np.zeros((capacity * _WINDOW + len(LAWS) * FRAMES, FRAME), np.uint8)
         """The speech of each row, and after all of them the noise of each law."""
-        frames = [noise(tick, law) for law in LAWS for tick in range(_NOISE_FRAMES)]
+        frames = [noise(tick, law) for law in LAWS for tick in range(FRAMES)]
         self._window[capacity * _WINDOW :] = np.frombuffer(b"".join(frames), np.uint8).reshape(-1, FRAME)
         self._begin = np.arange(capacity) * _WINDOW
         self._noise = np.zeros(capacity, np.int64)
@@ -52,7 +50,7 @@ class Sending:
         self._by_itself: set[int] = set()
         """Rows whose next frame is made by the leg: the last one of its speech, or one of two pieces."""
 
-        self._relayed = np.zeros((capacity, _MOST_RELAYED, FRAME), np.uint8)
+        self._relayed = np.zeros((capacity, MOST_RELAYED, FRAME), np.uint8)
         self._relayed_frames = np.zeros(capacity, np.int64)
 
     # ---- on and off board
@@ -63,7 +61,7 @@ class Sending:
         header = downlink.next_header
         self._head[row], self._words[row, 2] = plain_word(header.payload_type), header.ssrc
         self._sequence[row], self._timestamp[row] = header.sequence, header.timestamp
-        self._noise[row] = self._begin[-1] + _WINDOW + LAWS.index(downlink.encoding) * _NOISE_FRAMES
+        self._noise[row] = self._begin[-1] + _WINDOW + LAWS.index(downlink.encoding) * FRAMES
         self.relays[row] = relays
         if relays:
             frames = np.frombuffer(downlink.relayed, np.uint8).reshape(-1, FRAME)
@@ -90,7 +88,7 @@ class Sending:
         sequence, timestamp, sent = self._sequence[:count], self._timestamp[:count], self._sent[:count]
         self._words[:count, 0] = self._head[:count] | sequence
         self._words[:count, 1] = timestamp
-        quiet = self._noise[:count] + tick % _NOISE_FRAMES
+        quiet = self._noise[:count] + tick % FRAMES
         self.outgoing[:count, 12:] = self._window[np.where(self._speaks[:count], self._begin[:count] + sent, quiet)]
         self._send_relayed(np.flatnonzero(self.relays[:count] & aboard))
         sequence += aboard
